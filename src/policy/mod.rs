@@ -1,0 +1,105 @@
+//! Policy text to declared resources, and back. Knows TOML and the vocabulary it is given; knows no provider and does no I/O.
+
+mod decode;
+mod node;
+
+use std::collections::BTreeMap;
+
+pub use crate::model::Sources;
+use crate::model::{Kind, Pattern, Place, ResourceId, TargetId};
+
+pub use decode::{decode, decode_kind};
+pub use node::{Entry, Node, NodeValue, Table};
+
+/// Everything that a set of policy files declares, after overlays, `for_each` and references.
+#[derive(Clone, Debug, Default)]
+pub struct Policy {
+    /// The targets, sorted by id.
+    pub targets: Vec<Target>,
+    /// The texts that all places point into.
+    pub sources: Sources,
+    /// SHA-256 over the files' names and texts, in hex.
+    pub digest: String,
+}
+
+/// One system, `[provider.target]`.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Which one.
+    pub id: TargetId,
+    /// How to reach it: the target's table without kinds and without the engine's own keys; a table node.
+    pub settings: Node,
+    /// The kinds whose whole set the policy owns.
+    pub prune: Vec<String>,
+    /// The limits for this target.
+    pub guards: Guards,
+    /// The resources, in the order of the files.
+    pub resources: Vec<Resource>,
+}
+
+/// One declared resource.
+#[derive(Clone, Debug)]
+pub struct Resource {
+    /// Which one, inside its target.
+    pub id: ResourceId,
+    /// Its attributes: a table node without the engine's own keys.
+    pub node: Node,
+    /// `absent = true`: it is not to be there.
+    pub absent: bool,
+    /// `protect = true`: it is never deleted or replaced.
+    pub protect: bool,
+    /// Attributes to leave out of the comparison, as paths.
+    pub ignore: Vec<String>,
+    /// Resources that must be done first, as patterns over addresses.
+    pub after: Vec<(Pattern, Place)>,
+    /// Its table's header.
+    pub place: Place,
+}
+
+/// The limits that keep a mistake small.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guards {
+    /// At most this share of a kind on one target may be deleted or replaced, once it has `min_existing`.
+    pub max_delete_percent: u8,
+    /// At most this many resources of a kind on one target may be deleted or replaced.
+    pub max_deletes: Option<u32>,
+    /// At most this share of a kind on one target may be updated, once it has `min_existing`.
+    pub max_update_percent: u8,
+    /// How many there must be for a percentage to mean anything.
+    pub min_existing: u32,
+    /// Whether a set may become empty.
+    pub allow_empty: bool,
+    /// Hazards allowed by the policy itself: `CODE` or `CODE:PATTERN`.
+    pub allow: Vec<String>,
+}
+
+impl Default for Guards {
+    fn default() -> Self {
+        Self {
+            max_delete_percent: 30,
+            max_deletes: None,
+            max_update_percent: 50,
+            min_existing: 10,
+            allow_empty: false,
+            allow: Vec::new(),
+        }
+    }
+}
+
+/// The words a policy may use: each provider's name with its kinds.
+pub type Vocabulary = BTreeMap<&'static str, &'static [Kind]>;
+
+impl Resource {
+    /// The place of an attribute given as a path, or of the nearest parent that is written.
+    pub fn place_of(&self, attribute: Option<&str>) -> Place {
+        let mut place = self.place.clone();
+        let mut node = &self.node;
+        for key in attribute.into_iter().flat_map(|path| path.split('.')) {
+            let NodeValue::Table(table) = &node.value else { break };
+            let Some(entry) = table.get(key) else { break };
+            place = entry.node.place.clone();
+            node = &entry.node;
+        }
+        place
+    }
+}
