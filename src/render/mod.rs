@@ -1,1 +1,4 @@
 //! d
+
+pub mod diagnostic;
+mod mask;
