@@ -9,24 +9,17 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
 
 use super::mask::{mask_policy, mask_text};
+use super::style::{Colour, Style};
 use crate::model::{Diagnostic, Place, Severity, Sources, text};
 
 /// How far apart two lines of a file may be to be shown in one excerpt.
 const NEAR: u32 = 40;
 
-/// Whether a text carries colours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Colour {
-    /// Plain text.
-    Plain,
-    /// With the escapes of a terminal.
-    Ansi,
-}
-
 /// Diagnostics as text, sorted by place, with a line that counts them at the end. Empty where there are none.
 ///
-/// `width` is in columns; longer lines of the policy are cut.
-pub fn text(diagnostics: &[Diagnostic], sources: &Sources, width: usize, colour: Colour) -> String {
+/// Lines of the policy longer than the style is wide are cut.
+pub fn text(diagnostics: &[Diagnostic], sources: &Sources, style: Style) -> String {
+    let Style { colour, width } = style;
     let renderer = match colour {
         Colour::Plain => Renderer::plain(),
         Colour::Ansi => Renderer::styled(),
