@@ -1,0 +1,19 @@
+//! What the tests stand on: the real binary, real servers, and folders that go away again.
+//!
+//! Everything listens on loopback only, on ports that the system hands out, and is stopped even when a test dies.
+
+mod daemon;
+mod folder;
+mod postgres;
+mod redact;
+mod redis;
+mod run;
+mod sqlite;
+
+pub use daemon::{Daemon, eventually};
+pub use folder::Folder;
+pub use postgres::{Postgres, Standby};
+pub use redact::redactions;
+pub use redis::Redis;
+pub use run::{Output, Run, Running};
+pub use sqlite::Sqlite;

@@ -1,0 +1,4 @@
+//! The tests that need the real binary, real servers or the sources: one program, so that they are linked once.
+
+mod kit;
+mod tidy;
