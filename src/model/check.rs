@@ -19,7 +19,7 @@ pub enum Verdict {
 /// One check and its verdict.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Check {
-    /// What was checked: a contract's address, or the name of a rule.
+    /// What was checked: a contract's address, or the name of a rule. A provider gives the resource's id; the plan adds the target.
     pub name: String,
     /// How it came out.
     pub verdict: Verdict,

@@ -2,6 +2,10 @@
 //!
 //! A plan sees no live connection and no provider type; it is made from surveys and handed to a renderer or the executor.
 
+pub mod guard;
+pub mod make;
+pub mod order;
+
 use crate::model::change::Suppressed;
 use crate::model::{Address, Change, Check, Step, TargetId};
 
