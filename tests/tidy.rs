@@ -6,7 +6,7 @@ mod sources;
 use std::collections::BTreeSet;
 use std::fs;
 
-use sources::{Source, every_file, folders, rust, root};
+use sources::{Source, every_file, folders, root, rust};
 
 /// Words that must not stand in any Rust source, with what to do instead. Split, so that this file keeps its own rules.
 const BANNED: &[(&str, &str)] = &[
@@ -16,9 +16,10 @@ const BANNED: &[(&str, &str)] = &[
     (concat!("#[", "allow"), "expect it, with a reason"),
     (concat!("#![", "allow"), "expect it, with a reason"),
     (concat!("#[", "ignore"), "run it or delete it"),
-    (concat!("serde(", "untagged"), "spell the cases out: untagged values lose their place in the policy"),
-    (concat!("serde(", "flatten"), "spell the fields out: flattened values lose their place in the policy"),
 ];
+
+/// What a type that is read from a policy must not say: the places of its values would be lost.
+const PLACELESS: &[&str] = &[concat!("serde(", "untagged"), concat!("serde(", "flatten")];
 
 /// What only `cli`, `apply` and `main` may touch: below them the same input gives the same output.
 const IMPURE: &[&str] = &[
@@ -85,6 +86,14 @@ fn nothing_is_left_unfinished_or_silenced() {
             findings.extend(occurrences(&source, &source.text, &[word], instead));
         }
     }
+    for source in ["src/model", "src/policy", "src/provider", "src/providers"].into_iter().flat_map(rust) {
+        findings.extend(occurrences(
+            &source,
+            &source.text,
+            PLACELESS,
+            "its values would lose their place in the policy",
+        ));
+    }
     none(&findings);
 }
 
@@ -94,7 +103,12 @@ fn only_the_command_line_reads_the_world() {
     for source in rust("src") {
         let top = source.module.first().map_or("", String::as_str);
         if !matches!(top, "cli" | "apply" | "main") {
-            findings.extend(occurrences(&source, &source.code(), IMPURE, "only `cli` and `apply` read environment, clock or chance"));
+            findings.extend(occurrences(
+                &source,
+                &source.code(),
+                IMPURE,
+                "only `cli` and `apply` read environment, clock or chance",
+            ));
         }
         if !matches!(top, "cli" | "main") {
             findings.extend(occurrences(&source, &source.code(), PRINTING, "only `cli` reads and prints"));
@@ -129,7 +143,10 @@ fn every_provider_is_one_folder_and_one_line() {
         if !sources.iter().any(|source| source.code().contains("impl Provider for ")) {
             continue; // What a family of providers shares.
         }
-        let lines = registry.lines().filter(|line| line.contains("describe::<") && line.contains(&format!("{folder}::"))).count();
+        let lines = registry
+            .lines()
+            .filter(|line| line.contains("describe::<") && line.contains(&format!("{folder}::")))
+            .count();
         if lines != 1 {
             findings.push(format!("src/providers/{folder}: {lines} lines in the registry, not one"));
         }
@@ -144,7 +161,8 @@ fn hazards_and_kinds_are_named_as_users_type_them() {
     for provider in evenkeel::providers::REGISTRY {
         for kind in provider.kinds {
             if !kind.name.chars().all(|c| c.is_ascii_lowercase() || c == '_') || kind.doc.ends_with('.') {
-                findings.push(format!("{}.{}: a name in lower case, a line without a period", provider.name, kind.name));
+                findings
+                    .push(format!("{}.{}: a name in lower case, a line without a period", provider.name, kind.name));
             }
         }
         for hazard in provider.hazards {
@@ -170,7 +188,11 @@ fn every_policy_that_users_copy_is_tested() {
     for (name, _) in every_file() {
         let copied = name.starts_with("policies/") || name.starts_with("examples/");
         let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
-        if copied && name.ends_with(".toml") && !tests.contains(&format!("\"{name}\"")) && !tests.contains(&format!("\"{folder}\"")) {
+        if copied
+            && name.ends_with(".toml")
+            && !tests.contains(&format!("\"{name}\""))
+            && !tests.contains(&format!("\"{folder}\""))
+        {
             findings.push(format!("{name}: no test plans it"));
         }
     }

@@ -81,7 +81,8 @@ impl Postgres {
     /// Starts the process and waits until it answers.
     fn boot(&mut self) -> bool {
         let data = self.data();
-        let config = format!("{CONFIG}port = {}\nunix_socket_directories = '{}'\n", self.port, self.sockets().display());
+        let config =
+            format!("{CONFIG}port = {}\nunix_socket_directories = '{}'\n", self.port, self.sockets().display());
         fs::write(data.join("postgresql.conf"), config).expect("the configuration can be written");
         own(&data.join("postgresql.conf"));
         let console = File::create(self.folder.file("console.log")).expect("a file can be made");

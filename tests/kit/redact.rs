@@ -25,6 +25,8 @@ fn escape(text: &str) -> String {
 #[test]
 fn outputs_are_the_same_every_time() {
     let folder = Folder::new();
-    let text = format!("{}/x 127.0.0.1:5432 {} took 3.1 ms at 2026-11-23T08:00:00Z", folder.path().display(), "a".repeat(64));
-    redactions(&folder).bind(|| insta::assert_snapshot!(text, @"[folder]/x 127.0.0.1:[port] [digest] took [elapsed] at [time]"));
+    let text =
+        format!("{}/x 127.0.0.1:5432 {} took 3.1 ms at 2026-11-23T08:00:00Z", folder.path().display(), "a".repeat(64));
+    redactions(&folder)
+        .bind(|| insta::assert_snapshot!(text, @"[folder]/x 127.0.0.1:[port] [digest] took [elapsed] at [time]"));
 }

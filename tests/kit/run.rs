@@ -151,7 +151,8 @@ impl Running {
         if status.is_none() {
             let _ = self.child.kill();
         }
-        let text = |handle: Option<JoinHandle<String>>| handle.map(|h| h.join().expect("a reader ends")).unwrap_or_default();
+        let text =
+            |handle: Option<JoinHandle<String>>| handle.map(|h| h.join().expect("a reader ends")).unwrap_or_default();
         let output = Output {
             line: self.line.clone(),
             code: status.and_then(|status| status.code()),

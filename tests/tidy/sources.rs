@@ -58,10 +58,8 @@ pub fn every_file() -> Vec<(String, String)> {
 pub fn folders(folder: &str) -> Vec<String> {
     let entries = fs::read_dir(root().join(folder)).expect("a folder can be listed");
     let paths = entries.map(|entry| entry.expect("an entry can be read").path());
-    let mut names: Vec<_> = paths
-        .filter(|path| path.is_dir())
-        .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
-        .collect();
+    let mut names: Vec<_> =
+        paths.filter(|path| path.is_dir()).filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect();
     names.sort();
     names
 }
