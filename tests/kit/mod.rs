@@ -4,16 +4,16 @@
 
 mod daemon;
 mod folder;
+mod hold;
 mod postgres;
 mod redact;
 mod redis;
 mod run;
 mod sqlite;
 
-pub use daemon::{Daemon, eventually};
+pub use daemon::{eventually, free_port};
 pub use folder::Folder;
-pub use postgres::{Postgres, Standby};
-pub use redact::redactions;
-pub use redis::Redis;
+pub use hold::Hold;
+pub use postgres::{Postgres, Statement};
 pub use run::{Output, Run, Running};
 pub use sqlite::Sqlite;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::daemon::{Daemon, eventually, on_free_port, uid};
 use super::folder::Folder;
+use super::hold::Hold;
 
 /// The superuser's and the plain role's passwords: planted, so that they can be looked for in every output.
 pub const ADMIN_PASSWORD: &str = "planted-admin-pw-7Qx";
@@ -48,6 +49,8 @@ pub struct Standby(Postgres);
 /// A statement as the server logged it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
+    /// The session.
+    pub session: u64,
     /// Who sent it.
     pub user: String,
     /// The name the client gave itself.
@@ -149,11 +152,6 @@ impl Postgres {
         format!("postgres://{user}:{password}@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// The port it listens on.
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
     /// The server's data folder.
     pub fn data(&self) -> PathBuf {
         self.folder.file("data")
@@ -174,9 +172,21 @@ impl Postgres {
         psql(&self.url(), sql)
     }
 
-    /// Runs SQL at another of its URLs, or gives the server's message.
-    pub fn sql_at(&self, url: &str, sql: &str) -> Result<String, String> {
-        psql(url, sql)
+    /// Runs SQL as the plain role, or gives the server's message.
+    pub fn sql_as_reader(&self, sql: &str) -> Result<String, String> {
+        psql(&self.reader_url(), sql)
+    }
+
+    /// A session that has run `sql`, which begins a transaction, and stays as it is.
+    pub fn hold(&self, sql: &str) -> Hold {
+        let mut shell = Command::new("psql");
+        shell.args(["--no-psqlrc", "--quiet", "--dbname", &self.url()]).env("PGAPPNAME", "tests");
+        let hold = Hold::open(&mut shell, sql);
+        let idle =
+            "select count(*) from pg_stat_activity where state = 'idle in transaction' and application_name = 'tests'";
+        let open = eventually(Duration::from_secs(10), || self.sql(idle) != "0");
+        assert!(open, "no transaction after {sql}");
+        hold
     }
 
     /// Everything that has been logged until now, as JSON lines.
@@ -227,7 +237,13 @@ impl Statement {
         let message = field("message");
         let (what, text) = message.split_once(": ")?;
         let sent = what == "statement" || what.starts_with("execute ");
-        sent.then(|| Self { user: field("user"), application: field("application_name"), text: text.to_owned() })
+        let session = line.get("pid").and_then(serde_json::Value::as_u64).unwrap_or_default();
+        sent.then(|| Self {
+            session,
+            user: field("user"),
+            application: field("application_name"),
+            text: text.to_owned(),
+        })
     }
 }
 
@@ -326,7 +342,7 @@ fn a_server_starts_logs_and_follows() {
     let mut server = Postgres::start();
     assert_eq!(server.sql("select current_user, current_database()"), "admin|shop");
     server.sql("create table t (a int); create extension hypopg");
-    let denied = server.sql_at(&server.reader_url(), "create table public.u ()").expect_err("a reader may not");
+    let denied = server.sql_as_reader("create table public.u ()").expect_err("a reader may not");
     assert!(denied.contains("permission denied"), "{denied}");
     assert!(server.log().contains("create extension hypopg"));
     assert_eq!(server.statements(), []);

@@ -11,12 +11,14 @@ use std::time::{Duration, Instant};
 use super::daemon::signal;
 use super::folder::Folder;
 
+/// How long a run may take; whatever takes longer hangs.
+const LIMIT: Duration = Duration::from_mins(2);
+
 /// A command line of evenkeel. Home and state are in the folder, the environment is empty but for `PATH`, there is no terminal.
 #[derive(Debug)]
 pub struct Run {
     command: Command,
     stdin: String,
-    limit: Duration,
 }
 
 /// A run that has not ended yet; killed when dropped.
@@ -25,7 +27,6 @@ pub struct Running {
     child: Child,
     line: String,
     started: Instant,
-    limit: Duration,
     stdout: Option<JoinHandle<String>>,
     stderr: Option<JoinHandle<String>>,
 }
@@ -54,7 +55,7 @@ impl Run {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", folder.file("home"))
             .env("XDG_STATE_HOME", folder.file("state"));
-        Self { command, stdin: String::new(), limit: Duration::from_secs(120) }
+        Self { command, stdin: String::new() }
     }
 
     /// With these arguments.
@@ -85,13 +86,6 @@ impl Run {
         self
     }
 
-    /// Killed and failed when it takes longer.
-    #[must_use]
-    pub fn within(mut self, limit: Duration) -> Self {
-        self.limit = limit;
-        self
-    }
-
     /// Starts it.
     pub fn start(mut self) -> Running {
         let words: Vec<OsString> = self.command.get_args().map(OsStr::to_owned).collect();
@@ -108,7 +102,7 @@ impl Run {
         let _ = stdin.write_all(self.stdin.as_bytes());
         let stdout = child.stdout.take().map(collect);
         let stderr = child.stderr.take().map(collect);
-        Running { child, line, started: Instant::now(), limit: self.limit, stdout, stderr }
+        Running { child, line, started: Instant::now(), stdout, stderr }
     }
 
     /// Runs it to its end, however it ends.
@@ -144,7 +138,7 @@ impl Running {
         let status = loop {
             match self.child.try_wait().expect("a child can be waited for") {
                 Some(status) => break Some(status),
-                None if self.started.elapsed() > self.limit => break None,
+                None if self.started.elapsed() > LIMIT => break None,
                 None => std::thread::sleep(Duration::from_millis(5)),
             }
         };
@@ -160,7 +154,7 @@ impl Running {
             stdout: text(self.stdout.take()),
             stderr: text(self.stderr.take()),
         };
-        assert!(status.is_some(), "not done within {:?}\n{output}", self.limit);
+        assert!(status.is_some(), "not done within {LIMIT:?}\n{output}");
         output
     }
 }
@@ -198,12 +192,6 @@ impl Output {
     /// Both streams.
     pub fn both(&self) -> String {
         format!("{}{}", self.stdout, self.stderr)
-    }
-
-    /// Standard output as JSON.
-    #[track_caller]
-    pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("not JSON, {error}\n{self}"))
     }
 }
 

@@ -2,6 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use super::daemon::eventually;
+use super::hold::Hold;
 
 /// A database file; its folder belongs to somebody else.
 #[derive(Debug)]
@@ -29,6 +33,20 @@ impl Sqlite {
             .expect("sqlite3 starts");
         assert!(output.status.success(), "{sql}\n{}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    }
+
+    /// A session that has begun to write, and does not go on: nobody else can write meanwhile.
+    pub fn hold(&self) -> Hold {
+        let mut shell = Command::new("sqlite3");
+        shell.args(["-batch", "-init", "/dev/null"]).arg(&self.0);
+        let hold = Hold::open(&mut shell, "begin immediate;");
+        let locked = eventually(Duration::from_secs(10), || {
+            let mut other = Command::new("sqlite3");
+            other.args(["-batch", "-bail", "-init", "/dev/null"]).arg(&self.0).arg("begin immediate; rollback;");
+            !other.stderr(Stdio::null()).status().expect("sqlite3 starts").success()
+        });
+        assert!(locked, "somebody else can still write");
+        hold
     }
 }
 
