@@ -19,7 +19,6 @@ pub const READER_PASSWORD: &str = "planted-reader-pw-9Zk";
 const CONFIG: &str = "
 listen_addresses = '127.0.0.1'
 fsync = off
-synchronous_commit = off
 full_page_writes = off
 autovacuum = off
 shared_buffers = '32MB'
