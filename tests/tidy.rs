@@ -25,7 +25,8 @@ const PLACELESS: &[&str] = &[concat!("serde(", "untagged"), concat!("serde(", "f
 const IMPURE: &[&str] = &[
     "std::env",
     "env::var",
-    "SystemTime",
+    "SystemTime::now",
+    "Instant::now",
     "Timestamp::now",
     "Zoned::now",
     "RandomState",

@@ -110,3 +110,15 @@ pub fn uid() -> u32 {
     use std::os::unix::fs::MetadataExt;
     std::fs::metadata("/proc/self").expect("a process knows itself").uid()
 }
+
+#[test]
+fn a_server_dies_with_its_test() {
+    let folder = super::Folder::new();
+    let mut server = Command::new("sleep");
+    let mut daemon = Daemon::start(server.arg("600"), folder.path());
+    assert!(daemon.alive());
+    // What happens to the rope when the test process is killed.
+    daemon.rope.take();
+    assert!(eventually(Duration::from_secs(10), || !daemon.alive()), "it is killed");
+    assert!(eventually(Duration::from_secs(10), || !folder.path().exists()), "its folder is removed");
+}
