@@ -8,6 +8,8 @@ pub mod view;
 
 mod allow;
 mod field;
+mod mask;
 mod page;
 
+pub mod diagnostic;
 pub mod terminal;
