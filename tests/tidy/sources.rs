@@ -14,16 +14,34 @@ pub struct Source {
     pub text: String,
 }
 
+/// How a module of tests begins, in its own file or here.
+const TESTS: &str = "#[cfg(test)]\nmod ";
+
 impl Source {
+    /// The modules in files of their own that it declares for tests only.
+    fn tests(&self) -> Vec<Vec<String>> {
+        let declared = self.text.split(TESTS).skip(1).filter_map(|rest| rest.lines().next()?.strip_suffix(';'));
+        declared.map(|name| self.module.iter().map(String::as_str).chain([name]).map(str::to_owned).collect()).collect()
+    }
+
     /// The text without comments and without the tests at its end; lines keep their numbers.
     pub fn code(&self) -> String {
-        let tests = self.text.find("#[cfg(test)]\nmod ").unwrap_or(self.text.len());
+        let mut inline = self.text.match_indices(TESTS).map(|(at, _)| at);
+        let opens = |at: &usize| self.text[at + TESTS.len()..].lines().next().is_some_and(|line| line.ends_with('{'));
+        let tests = inline.find(opens).unwrap_or(self.text.len());
         let strip = |line: &str| {
             let code = if line.trim_start().starts_with("//") { "" } else { line.split(" // ").next().unwrap_or(line) };
             format!("{code}\n")
         };
         self.text[..tests].lines().map(strip).collect()
     }
+}
+
+/// Every source below a folder that is part of the library or the program, without what is compiled for tests only.
+pub fn shipped(folder: &str) -> Vec<Source> {
+    let all = rust(folder);
+    let tests: Vec<Vec<String>> = all.iter().flat_map(Source::tests).collect();
+    all.into_iter().filter(|source| !tests.iter().any(|module| source.module.starts_with(module))).collect()
 }
 
 /// The project's folder.
