@@ -14,21 +14,24 @@ pub struct Source {
     pub text: String,
 }
 
-/// How a module of tests begins, in its own file or here.
-const TESTS: &str = "#[cfg(test)]\nmod ";
-
 impl Source {
+    /// The lines after `#[cfg(test)]` that begin a module, with where the attribute stands.
+    fn test_modules(&self) -> impl Iterator<Item = (usize, &str)> {
+        let marks = self.text.match_indices("#[cfg(test)]\n");
+        let declared = marks.filter_map(|(at, mark)| Some((at, self.text[at + mark.len()..].lines().next()?)));
+        declared.filter_map(|(at, line)| Some((at, line.split_once("mod ")?.1)))
+    }
+
     /// The modules in files of their own that it declares for tests only.
-    fn tests(&self) -> Vec<Vec<String>> {
-        let declared = self.text.split(TESTS).skip(1).filter_map(|rest| rest.lines().next()?.strip_suffix(';'));
-        declared.map(|name| self.module.iter().map(String::as_str).chain([name]).map(str::to_owned).collect()).collect()
+    fn files_of_tests(&self) -> impl Iterator<Item = Vec<String>> {
+        let names = self.test_modules().filter_map(|(_, rest)| rest.strip_suffix(';'));
+        names.map(|name| self.module.iter().map(String::as_str).chain([name]).map(str::to_owned).collect())
     }
 
     /// The text without comments and without the tests at its end; lines keep their numbers.
     pub fn code(&self) -> String {
-        let mut inline = self.text.match_indices(TESTS).map(|(at, _)| at);
-        let opens = |at: &usize| self.text[at + TESTS.len()..].lines().next().is_some_and(|line| line.ends_with('{'));
-        let tests = inline.find(opens).unwrap_or(self.text.len());
+        let inline = self.test_modules().find(|(_, rest)| rest.contains('{'));
+        let tests = inline.map_or(self.text.len(), |(at, _)| at);
         let strip = |line: &str| {
             let code = if line.trim_start().starts_with("//") { "" } else { line.split(" // ").next().unwrap_or(line) };
             format!("{code}\n")
@@ -40,7 +43,7 @@ impl Source {
 /// Every source below a folder that is part of the library or the program, without what is compiled for tests only.
 pub fn shipped(folder: &str) -> Vec<Source> {
     let all = rust(folder);
-    let tests: Vec<Vec<String>> = all.iter().flat_map(Source::tests).collect();
+    let tests: Vec<Vec<String>> = all.iter().flat_map(Source::files_of_tests).collect();
     all.into_iter().filter(|source| !tests.iter().any(|module| source.module.starts_with(module))).collect()
 }
 
