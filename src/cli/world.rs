@@ -121,8 +121,8 @@ impl World {
 
     /// Who runs this: for locks and the journal.
     pub fn holder(&self) -> Holder {
-        let user =
-            ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or_else(|| "unknown".into());
+        let user = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok()).or_else(account);
+        let user = user.unwrap_or_else(|| "unknown".into());
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
             .ok()
             .or_else(|| std::env::var("HOSTNAME").ok())
