@@ -459,3 +459,26 @@ pub fn fleet(targets: usize, each: usize) -> Document {
     }
     sample.document()
 }
+
+/// A plan made of whatever is given: one deletion or update per name, on the target of the letter before it.
+pub fn arbitrary(names: &[(String, String)], commands: &[String], evidence: &str) -> Document {
+    let mut sample = Sample::default();
+    for (i, (letter, name)) in names.iter().enumerate() {
+        let at = TargetId::new("redis", letter).resource(ResourceId::named("ttl", format!("{name}{i}")));
+        let text = |n: usize| json!({ "match": commands[n % commands.len()] });
+        let changed = if i % 2 == 0 {
+            delete("redis.x.ttl.x", text(i), evidence)
+        } else {
+            update("redis.x.ttl.x", text(i), text(i + 1), "a.toml:1")
+        };
+        sample = sample
+            .change(Change { address: at.clone(), ..changed })
+            .step(&["redis.x.ttl.x"], &commands[i % commands.len()], |step| {
+                step.target = at.target.clone();
+                step.covers = vec![at];
+                step.hazards = vec![required("shortens-ttl", evidence)];
+            })
+            .edit(|plan| plan.notes.push(Note { target: target("redis.a"), message: evidence.into() }));
+    }
+    sample.document()
+}

@@ -10,4 +10,6 @@ mod allow;
 mod field;
 mod page;
 
+pub mod html;
+pub mod markdown;
 pub mod terminal;

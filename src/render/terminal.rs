@@ -152,7 +152,10 @@ mod tests {
     #[test]
     fn the_next_command_is_ready_to_paste() {
         let text = render(&View::plan(&samples::shop()), Style::default(), Some("evenkeel apply policies/"));
-        insta::assert_snapshot!(text.lines().last().unwrap_or_default(), @"");
+        insta::assert_snapshot!(
+            text.lines().last().unwrap_or_default(),
+            @"Next: evenkeel apply policies/ --allow drops-index:postgres.shop.index.users_old"
+        );
     }
 
     #[test]
