@@ -204,7 +204,7 @@ pub fn shop() -> Document {
             "create index concurrently users_by_tenant on public.users (tenant_id, created_at desc) where is_active",
             |step| {
                 step.stage = Stage::Expand;
-                step.timeout = Duration::from_secs(7200);
+                step.timeout = Duration::from_hours(2);
                 step.lock_timeout = Some(Duration::from_secs(3));
                 step.hazards =
                     vec![notice("builds-index", "about 1.2 GB, writers are not blocked, waits for older transactions")];
@@ -319,7 +319,7 @@ pub fn rich() -> Document {
             "create index concurrently orders_by_user_ek4f1c on public.orders (user_id, created_at desc) with (fillfactor = 70)",
             |step| {
                 step.stage = Stage::Expand;
-                step.timeout = Duration::from_secs(7200);
+                step.timeout = Duration::from_hours(2);
                 step.lock_timeout = Some(Duration::from_secs(3));
                 step.hazards = vec![notice("builds-index", "about 340 MB, writers are not blocked")];
             },

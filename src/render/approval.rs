@@ -3,7 +3,7 @@
 use super::line::{Line, Role};
 use super::style::Style;
 use crate::model::units::Duration;
-use crate::model::{Action, Attributes, text, value};
+use crate::model::{Action, Attributes, Impact, text, value};
 use crate::plan::approval::{Excess, Reason};
 use crate::plan::document::{ResourceChange, Step};
 
@@ -25,7 +25,7 @@ pub fn render(excess: &[Excess], style: Style) -> String {
         );
     }
     lines.push(Line::default());
-    lines.push(Line::new(Role::Plain, "Look again and have it reviewed: evenkeel plan -o plan.json"));
+    lines.push(Line::new(Role::Plain, "Make a new plan and have it reviewed: evenkeel plan -o plan.json"));
     lines.iter().map(|line| style.line(line).trim_end().to_owned() + "\n").collect()
 }
 
@@ -90,7 +90,11 @@ fn explain(reason: &Reason) -> Explanation {
         }
         Reason::Limits { planned, found } => told(
             "a command would be given more than was approved",
-            vec![("command", found.command.clone()), ("approved", limits(planned)), ("now", limits(found))],
+            vec![
+                ("command", found.command.clone()),
+                ("approved", limits(planned, found)),
+                ("now", limits(found, planned)),
+            ],
         ),
         Reason::Hazards { found } => {
             let hazards = found.iter().map(|hazard| ("found", hazard.message.clone()));
@@ -143,11 +147,27 @@ fn told(state: Option<&Attributes>, wanted: impl Fn(&str) -> bool) -> String {
     pairs.map(|(key, value)| format!("{key} = {}", value::show(value))).collect::<Vec<_>>().join(", ")
 }
 
-fn limits(step: &Step) -> String {
+/// The limits of a step in which it differs from `other`.
+fn limits(step: &Step, other: &Step) -> String {
     let span = |millis| Duration::from_millis(millis);
-    let mut words = vec![format!("at most {}", span(step.timeout_ms))];
-    words.extend(step.lock_timeout_ms.map(|millis| format!("waits {} for a lock", span(millis))));
-    words.extend((step.impact != crate::model::Impact::Runtime).then(|| format!("{:?}", step.impact).to_lowercase()));
+    let mut words = Vec::new();
+    if step.timeout_ms != other.timeout_ms {
+        words.push(format!("takes at most {}", span(step.timeout_ms)));
+    }
+    if step.lock_timeout_ms != other.lock_timeout_ms {
+        words.push(match step.lock_timeout_ms {
+            Some(millis) => format!("waits {} for a lock", span(millis)),
+            None => "waits for a lock as long as it may take".into(),
+        });
+    }
+    if step.impact != other.impact {
+        words.push(match step.impact {
+            Impact::Runtime => "takes effect at run time".into(),
+            Impact::Reload => "needs a reload".into(),
+            Impact::Listener => "binds a listener anew".into(),
+            Impact::Restart => "needs a restart".into(),
+        });
+    }
     words.join(", ")
 }
 
@@ -158,7 +178,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::{Check, Facts, Impact, Step as Draft, Verdict};
+    use crate::model::{Check, Facts, Step as Draft, Verdict};
     use crate::plan::approval::hold;
     use crate::plan::samples::{self, Sample};
     use crate::plan::{Breach, Plan};
@@ -179,7 +199,7 @@ mod tests {
             ))
             .change(samples::update(POOL, json!({"work_mem": "4MiB"}), json!({"work_mem": "8MiB"}), "p.toml:9"))
             .step(&[INDEX], "create index concurrently users_new on users (a, b)", |step| {
-                step.timeout = Duration::from_secs(7200);
+                step.timeout = Duration::from_hours(2);
                 step.lock_timeout = Some(Duration::from_secs(3));
                 step.hazards = vec![samples::notice("builds-index", "1 GB")];
             })
@@ -268,26 +288,28 @@ mod tests {
             p.changes.push(samples::delete("postgres.shop.index.other", json!({"columns": ["x"]}), "prune"));
         });
         tell("another state", |p| {
-            p.changes[1].before = Some(json!({"work_mem": "16MiB"}).as_object().cloned().unwrap())
+            p.changes[1].before = Some(json!({"work_mem": "16MiB"}).as_object().cloned().expect("a table"));
         });
         tell("it is gone", |p| {
             p.changes[1].action = Action::Create;
             p.changes[1].before = None;
         });
-        tell("another goal", |p| p.changes[1].after = Some(json!({"work_mem": "1GiB"}).as_object().cloned().unwrap()));
+        tell("another goal", |p| {
+            p.changes[1].after = Some(json!({"work_mem": "1GiB"}).as_object().cloned().expect("a table"));
+        });
         tell("another action", |p| p.changes[1].action = Action::Replace);
         tell("another command", |p| {
-            step(p, 1, |s| s.command = "alter system set work_mem = '8MB'; drop table users".into())
+            step(p, 1, |s| s.command = "alter system set work_mem = '8MB'; drop table users".into());
         });
         tell("a command twice", |p| {
             let again = p.steps[2].clone();
             p.steps.push(again);
         });
-        tell("a longer lock", |p| step(p, 0, |s| s.lock_timeout = Some(Duration::from_secs(600))));
+        tell("a longer lock", |p| step(p, 0, |s| s.lock_timeout = Some(Duration::from_mins(10))));
         tell("no lock timeout", |p| step(p, 0, |s| s.lock_timeout = None));
         tell("a restart", |p| step(p, 1, |s| s.impact = Impact::Restart));
         tell("another hazard", |p| {
-            step(p, 1, |s| s.hazards = vec![samples::required("restarts", "40 sessions are cut")])
+            step(p, 1, |s| s.hazards = vec![samples::required("restarts", "40 sessions are cut")]);
         });
         tell("a step for no resource", |p| {
             let mut more = p.steps[1].clone();

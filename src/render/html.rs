@@ -4,13 +4,15 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
 
+use super::allow;
 use super::view::View;
 use crate::error::{Error, Result};
 
 /// The page that is made where nobody brings a template. A good start for an own one.
 pub const TEMPLATE: &str = include_str!("html/page.html.j2");
 
-/// The page. A template of one's own is given the `view` and the `next` command, everything escaped.
+/// The page. A template of one's own is given the `view`, the `command` and the `short_id`, everything
+/// escaped.
 ///
 /// # Errors
 /// `Usage` for a template that cannot be read or filled, with its line.
@@ -20,12 +22,14 @@ pub fn render(view: &View, template: Option<&str>, next: Option<&str>) -> Result
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true).build();
     environment.set_syntax(syntax.map_err(|e| Error::bug(e.to_string()))?);
-    let given = context! { view => Value::from(Serde(view)), next, short_id => view.short_id() };
+    let blocked = view.counts.blocked > 0;
+    let command = next.filter(|_| !blocked).map(|next| allow::exact(view, next).join(" \\\n  "));
+    let given = context! { view => Value::from(Serde(view)), command, short_id => view.short_id() };
     environment.render_str(template.unwrap_or(TEMPLATE), given).map_err(|e| {
         let line = e.line().map_or_else(String::new, |line| format!(" at line {line}"));
         let what = e.detail().map_or_else(|| e.kind().to_string(), str::to_owned);
         Error::usage(format!("the template cannot be used{line}: {what}"))
-            .hint("leave the template away for the built-in page; an own one is given `view`, `next` and `short_id`")
+            .hint("leave the template away for the built-in page; an own one is given `view`, `command` and `short_id`")
     })
 }
 
@@ -68,6 +72,6 @@ mod tests {
             "  &lt;img src=x onerror=alert(1)&gt; --&gt; `@here`",
         );
         check("a\n{% for %}", "the template cannot be used at line 2: unexpected end of block, expected in");
-        check("{{ nothing_like_it }}", "the template cannot be used at line 1: undefined value");
+        check("{{ nothing_like_it }}", "the template cannot be used at line 1: `nothing_like_it` is undefined");
     }
 }

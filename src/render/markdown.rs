@@ -7,6 +7,7 @@ mod escape;
 mod eyes;
 
 use self::escape::{code, html, prose};
+use super::allow;
 use super::page::Depth;
 use super::view::{Counts, Section, Topic, View, Weight};
 use crate::model::text;
@@ -174,12 +175,11 @@ fn closing(view: &View, comment: &Comment, level: Level) -> Vec<String> {
     if level != Level::Everything {
         return vec![format!("Plan {}", code(&view.plan_id))];
     }
-    let mut words = vec![comment.next.clone()];
-    if !comment.next.contains("--plan") {
-        words.push(format!("--expect {}", view.plan_id));
+    if view.counts.blocked > 0 {
+        let why: Vec<_> = view.obstacles.iter().map(|line| format!("{}.", prose(&line.text()))).collect();
+        return vec![format!("Plan {}. {}", code(&view.plan_id), why.join(" "))];
     }
-    words.extend(view.allow.iter().cloned());
-    let command = escape::fence("sh", &words.join(" \\\n  "));
+    let command = escape::fence("sh", &allow::exact(view, &comment.next).join(" \\\n  "));
     vec![format!("Plan {}. To apply exactly this, and nothing if it has changed:", code(&view.plan_id)), command]
 }
 
