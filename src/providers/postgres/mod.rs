@@ -17,6 +17,7 @@ pub mod role;
 pub mod run;
 pub mod settings;
 pub mod site;
+mod watch;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,0 +1,4 @@
+//! Tests on real servers, in one binary.
+
+#[cfg(feature = "postgres")]
+mod postgres_index;
