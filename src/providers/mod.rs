@@ -1,6 +1,12 @@
 //! The registry: every provider, one line each.
 
+#[cfg(feature = "postgres")]
+pub mod postgres;
+
 use crate::provider::Descriptor;
 
 /// The providers of this build, sorted by name.
-pub static REGISTRY: &[Descriptor] = &[];
+pub static REGISTRY: &[Descriptor] = &[
+    #[cfg(feature = "postgres")]
+    crate::provider::describe::<postgres::Postgres>(),
+];

@@ -1,0 +1,104 @@
+//! What a server says of itself: version, role, and what stands in the way of its locks.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use sqlx::Row;
+
+use super::Settings;
+use super::connect::Session;
+use super::failure;
+use crate::error::Result;
+use crate::model::units;
+
+/// What a server says of itself. A saved live state may give any part of it in its `site` table.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct Site {
+    /// The version as a number: `150018`.
+    pub version: i32,
+    /// Whether it is a standby.
+    pub in_recovery: bool,
+    /// Whether the role is a superuser.
+    pub is_superuser: bool,
+    /// The role of the session.
+    pub role: String,
+    /// The database.
+    pub database: String,
+    /// Whether the role may create temporary tables.
+    pub may_use_temp: bool,
+    /// The version of HypoPG, where it is installed in this database.
+    pub hypopg: Option<String>,
+    /// When usage was last counted from zero, in seconds before now.
+    pub stats_age: Option<i64>,
+    /// How many standbys are connected, as far as the role may see.
+    pub replicas: i64,
+    /// How long the server has been up, in seconds.
+    pub uptime: i64,
+    /// The target's own `lock_timeout`.
+    #[serde(skip)]
+    pub lock_timeout: Duration,
+    /// The target's own `build_timeout`.
+    #[serde(skip)]
+    pub build_timeout: Duration,
+    /// The first of the target's schemas, in which names need no schema.
+    pub schema: String,
+}
+
+impl Default for Site {
+    fn default() -> Self {
+        Self {
+            version: 0,
+            in_recovery: false,
+            is_superuser: false,
+            role: String::new(),
+            database: String::new(),
+            may_use_temp: true,
+            hypopg: None,
+            stats_age: None,
+            replicas: 0,
+            uptime: 0,
+            lock_timeout: super::default_lock_timeout().std(),
+            build_timeout: super::default_build_timeout().std(),
+            schema: "public".to_owned(),
+        }
+    }
+}
+
+const SITE: &str = "select current_setting('server_version_num')::int4 as version, pg_is_in_recovery() as in_recovery, \
+    current_setting('is_superuser') = 'on' as is_superuser, current_user::text as role, current_database()::text as database, \
+    has_database_privilege(current_database(), 'temporary') as may_use_temp, \
+    (select extversion from pg_extension where extname = 'hypopg') as hypopg, \
+    (select extract(epoch from now() - stats_reset)::int8 from pg_stat_database where datname = current_database()) as stats_age, \
+    (select count(*) from pg_stat_replication) as replicas, \
+    (select system_identifier from pg_control_system()) as system, \
+    extract(epoch from now() - pg_postmaster_start_time())::int8 as uptime";
+
+/// Asks the server about itself, in one round trip; also what tells this database from every other.
+///
+/// # Errors
+/// As any statement.
+pub async fn read(session: &mut Session, settings: &Settings) -> Result<(Site, String)> {
+    let row = sqlx::query(SITE).fetch_one(&mut session.conn).await.map_err(failure::explain)?;
+    let built = || -> Result<Site, sqlx::Error> {
+        Ok(Site {
+            version: row.try_get("version")?,
+            in_recovery: row.try_get("in_recovery")?,
+            is_superuser: row.try_get("is_superuser")?,
+            role: row.try_get("role")?,
+            database: row.try_get("database")?,
+            may_use_temp: row.try_get("may_use_temp")?,
+            hypopg: row.try_get("hypopg")?,
+            stats_age: row.try_get("stats_age")?,
+            replicas: row.try_get("replicas")?,
+            uptime: row.try_get("uptime")?,
+            lock_timeout: units::Duration::std(settings.lock_timeout),
+            build_timeout: units::Duration::std(settings.build_timeout),
+            schema: settings.schemas.first().cloned().unwrap_or_default(),
+        })
+    };
+    let system: i64 = row.try_get("system").map_err(failure::explain)?;
+    let site = built().map_err(failure::explain)?;
+    let identity = format!("{system}/{}", site.database);
+    Ok((site, identity))
+}
