@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
-use sqlx::Row;
+use sqlx::{AssertSqlSafe, Row};
 
 use super::connect::Session;
 use super::failure;
@@ -68,13 +68,14 @@ const AUTO: &str = "postgresql.auto.conf";
 const PENDING: &str = "setting could not be applied";
 
 const KNOWN: &str = "select s.name, s.context, s.vartype, s.unit, s.min_val, s.max_val, coalesce(s.enumvals, '{}') as words, \
-    case when lower(s.name) = any($1) or not has_parameter_privilege(s.name, 'alter system') and s.context = 'internal' then '' else coalesce(s.reset_val, '') end as running, \
-    s.source, coalesce(s.boot_val, '') as boot, \
-    coalesce((select r.rolsuper from pg_roles r where r.rolname = current_user), false) \
-      or has_parameter_privilege(s.name, 'alter system') as may_alter \
-    from pg_settings s";
+    case when lower(s.name) ~ $1 then '' else coalesce(s.reset_val, '') end as running, s.source, \
+    case when lower(s.name) ~ $1 then '' else coalesce(s.boot_val, '') end as boot, ";
 
-const FILES: &str = "select f.name, case when lower(f.name) = any($1) then '' else f.setting end as value, f.sourcefile, f.sourceline, f.error \
+/// Rights to single parameters came with version 15.
+const MAY_ALTER: &str = "has_parameter_privilege(s.name, 'alter system') as may_alter from pg_settings s";
+const MAY_ALTER_14: &str = "current_setting('is_superuser') = 'on' as may_alter from pg_settings s";
+
+const FILES: &str = "select f.name, case when lower(f.name) ~ $1 then '' else f.setting end as value, f.sourcefile, f.sourceline, f.error \
     from pg_file_settings f order by f.seqno";
 
 const POWERS: &str = "select has_table_privilege('pg_catalog.pg_file_settings', 'select') \
@@ -86,13 +87,14 @@ const POWERS: &str = "select has_table_privilege('pg_catalog.pg_file_settings', 
 ///
 /// # Errors
 /// As any statement.
-pub async fn read(session: &mut Session) -> Result<Catalog> {
-    let found = gather(session).await;
+pub async fn read(session: &mut Session, version: i32) -> Result<Catalog> {
+    let found = gather(session, version).await;
     found.map_err(failure::explain)
 }
 
-async fn gather(session: &mut Session) -> Result<Catalog, sqlx::Error> {
-    let secrets: Vec<String> = parameter::secrets().map(str::to_owned).collect();
+async fn gather(session: &mut Session, version: i32) -> Result<Catalog, sqlx::Error> {
+    let secrets = parameter::secret_pattern();
+    let known = format!("{KNOWN}{}", if version >= 150_000 { MAY_ALTER } else { MAY_ALTER_14 });
     let powers = sqlx::query(POWERS).fetch_one(&mut session.conn).await?;
     let mut catalog = Catalog {
         reads_files: powers.try_get("reads_files")?,
@@ -100,7 +102,7 @@ async fn gather(session: &mut Session) -> Result<Catalog, sqlx::Error> {
         is_locked: powers.try_get("is_locked")?,
         ..Catalog::default()
     };
-    for row in sqlx::query(KNOWN).bind(&secrets).fetch_all(&mut session.conn).await? {
+    for row in sqlx::query(AssertSqlSafe(known)).bind(&secrets).fetch_all(&mut session.conn).await? {
         let name: String = row.try_get("name")?;
         let parameter = Parameter {
             context: row.try_get("context")?,
@@ -127,11 +129,8 @@ async fn gather(session: &mut Session) -> Result<Catalog, sqlx::Error> {
     for row in sqlx::query(FILES).bind(&secrets).fetch_all(&mut session.conn).await? {
         let (name, value): (Option<String>, Option<String>) = (row.try_get("name")?, row.try_get("value")?);
         let (file, line): (Option<String>, Option<i32>) = (row.try_get("sourcefile")?, row.try_get("sourceline")?);
-        let entry = Entry {
-            value: value.unwrap_or_default(),
-            file: file.unwrap_or_default(),
-            line: line.unwrap_or_default(),
-        };
+        let entry =
+            Entry { value: value.unwrap_or_default(), file: file.unwrap_or_default(), line: line.unwrap_or_default() };
         let error: Option<String> = row.try_get("error")?;
         if let Some(error) = error.filter(|error| error != PENDING) {
             let about = name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();

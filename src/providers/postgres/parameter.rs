@@ -83,6 +83,16 @@ const SECRET: [&str; 7] = [
 const SECRET_ENDINGS: [&str; 8] =
     ["api_key", "conninfo", "credentials", "passphrase", "password", "passwd", "secret", "token"];
 
+/// A parameter's name as it stands in a statement: `work_mem`, `plpgsql.extra_warnings`.
+pub fn quoted(name: &str) -> String {
+    name.to_lowercase().split('.').map(quote::ident).collect::<Vec<_>>().join(".")
+}
+
+/// What matches, in the server's regular expressions, the lower-case names of parameters that may hold a secret.
+pub fn secret_pattern() -> String {
+    format!(r"^({})$|\..*({})$", SECRET.join("|"), SECRET_ENDINGS.join("|"))
+}
+
 /// Whether a parameter's value may hold a secret, so that evenkeel neither reads nor writes it.
 pub fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
@@ -113,6 +123,11 @@ impl Parameter {
     /// Whether the server itself must say what it makes of a text: it knows time zones, date styles and encodings.
     pub fn asks_server(&self) -> bool {
         self.vartype == "string" && matches!(self.context.as_str(), "user" | "superuser") && !self.is_list()
+    }
+
+    /// The number in the parameter's base unit, where it is a number.
+    pub fn base(&self, value: &Setting) -> Option<f64> {
+        matches!(self.vartype.as_str(), "integer" | "real").then(|| self.number(value).ok())?
     }
 
     fn is_quoted_list(&self) -> bool {
@@ -214,15 +229,21 @@ impl Parameter {
     /// The allowed range for people: `64kB to 2147483647kB`.
     fn range(&self) -> String {
         let show = |bound: &Option<String>| match bound {
-            Some(number) => format!("{number}{}", self.unit.as_deref().map_or(String::new(), |unit| {
-                if unit.starts_with(|c: char| c.is_ascii_digit()) { format!(" × {unit}") } else { unit.to_owned() }
-            })),
+            Some(number) => format!(
+                "{number}{}",
+                self.unit.as_deref().map_or(String::new(), |unit| {
+                    if unit.starts_with(|c: char| c.is_ascii_digit()) { format!(" × {unit}") } else { unit.to_owned() }
+                })
+            ),
             None => "any".into(),
         };
         format!("{} to {}", show(&self.min), show(&self.max))
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "the number is inside the server's range, which is far smaller")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the number is inside the server's range, which is far smaller"
+    )]
     fn whole(&self, number: f64) -> Setting {
         let number = number as i64;
         quantity::print_whole(number, self.unit.as_deref()).map_or(Setting::Int(number), Setting::Text)
@@ -273,7 +294,8 @@ fn split_list(said: &str, folds: bool) -> Option<Vec<String>> {
     }
     loop {
         let after = if rest.starts_with('"') {
-            let (item, after) = quote::head(rest).or_else(|| rest.strip_prefix("\"\"").map(|after| (String::new(), after)))?;
+            let (item, after) =
+                quote::head(rest).or_else(|| rest.strip_prefix("\"\"").map(|after| (String::new(), after)))?;
             items.push(item);
             after.trim_start()
         } else {

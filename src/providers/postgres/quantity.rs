@@ -5,13 +5,8 @@
 use crate::model::units;
 
 /// Bytes in each unit of memory, largest first. PostgreSQL's `MB` are binary.
-const MEMORY: [(&str, f64); 5] = [
-    ("TB", 1_099_511_627_776.0),
-    ("GB", 1_073_741_824.0),
-    ("MB", 1_048_576.0),
-    ("kB", 1024.0),
-    ("B", 1.0),
-];
+const MEMORY: [(&str, f64); 5] =
+    [("TB", 1_099_511_627_776.0), ("GB", 1_073_741_824.0), ("MB", 1_048_576.0), ("kB", 1024.0), ("B", 1.0)];
 
 /// Microseconds in each unit of time, largest first.
 const TIME: [(&str, f64); 6] = [
@@ -133,7 +128,11 @@ pub fn print_real(number: f64, base: Option<&str>) -> Option<String> {
 }
 
 /// A factor of the tables above as a whole number.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the tables hold small positive whole numbers")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the tables hold small positive whole numbers"
+)]
 fn exact(factor: f64) -> u128 {
     factor as u128
 }

@@ -36,6 +36,9 @@ pub async fn run(endpoint: &Endpoint, op: &Op, progress: &Progress) -> Result<()
         return Err(failure::explain(error));
     }
     session.set_timeouts(Duration::ZERO, Duration::from_mins(1)).await?;
+    if let Expect::Reloaded(question) = &op.after {
+        return reloaded(&mut session, question).await;
+    }
     match look(&mut session, &op.after).await? {
         Standing::Done => Ok(()),
         Standing::Open => Err(Error::failed("the server said yes, but nothing changed")),
@@ -47,8 +50,13 @@ pub async fn run(endpoint: &Endpoint, op: &Op, progress: &Progress) -> Result<()
 ///
 /// # Errors
 /// As any statement.
-async fn look(_: &mut Session, expect: &Expect) -> Result<Standing> {
+async fn look(session: &mut Session, expect: &Expect) -> Result<Standing> {
     match expect {
+        Expect::Holds(question) => {
+            let holds = session.ask(question).await.map_err(failure::explain)?;
+            Ok(if holds { Standing::Done } else { Standing::Open })
+        }
+        Expect::Reloaded(_) => Ok(Standing::Open),
         // Each kind answers for its own expectations.
         Expect::Built(_)
         | Expect::Gone { .. }
@@ -56,4 +64,16 @@ async fn look(_: &mut Session, expect: &Expect) -> Result<Standing> {
         | Expect::Attached { .. }
         | Expect::Stored { .. } => Ok(Standing::Open),
     }
+}
+
+/// Waits until the server has read its files: it answers before it has.
+async fn reloaded(session: &mut Session, question: &str) -> Result<()> {
+    for _ in 0..50 {
+        if session.ask(question).await.map_err(failure::explain)? {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Err(Error::failed("the server was told to read its files, but the new values are not in force")
+        .hint("look for errors with `select * from pg_file_settings where error is not null`, and in the server's log"))
 }

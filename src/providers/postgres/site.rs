@@ -43,6 +43,11 @@ pub struct Site {
     pub build_timeout: Duration,
     /// The first of the target's schemas, in which names need no schema.
     pub schema: String,
+    /// The server's parameters, where a kind needs them.
+    pub catalog: super::catalog::Catalog,
+    /// Relations that stand where a cache table should, by the resource's name, each with why it is none.
+    #[serde(skip)]
+    pub foreign: std::collections::BTreeMap<String, String>,
 }
 
 impl Default for Site {
@@ -61,6 +66,8 @@ impl Default for Site {
             lock_timeout: super::default_lock_timeout().std(),
             build_timeout: super::default_build_timeout().std(),
             schema: "public".to_owned(),
+            catalog: super::catalog::Catalog::default(),
+            foreign: std::collections::BTreeMap::new(),
         }
     }
 }
@@ -95,6 +102,7 @@ pub async fn read(session: &mut Session, settings: &Settings) -> Result<(Site, S
             lock_timeout: units::Duration::std(settings.lock_timeout),
             build_timeout: units::Duration::std(settings.build_timeout),
             schema: settings.schemas.first().cloned().unwrap_or_default(),
+            ..Site::default()
         })
     };
     let system: i64 = row.try_get("system").map_err(failure::explain)?;
