@@ -1,1 +1,182 @@
-//! d
+//! The only comparison in the program: wanted attributes against live ones, after both have been brought to one form.
+
+use crate::model::{Action, Attributes, Comparison, Field, Kind, Value};
+
+/// What is to become of one resource.
+#[derive(Clone, Copy, Debug)]
+pub enum Want<'a> {
+    /// It is to be like this.
+    Here(&'a Attributes),
+    /// It is not to be there.
+    Absent,
+}
+
+/// How one resource differs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Difference {
+    /// What becomes of it; `None` where nothing (that is not ignored) differs.
+    pub action: Option<Action>,
+    /// The attributes that differ.
+    pub fields: Vec<Field>,
+    /// The attributes that differ and are to be ignored.
+    pub ignored: Vec<Field>,
+    /// What is there, as far as it is compared.
+    pub before: Option<Attributes>,
+    /// What is wanted.
+    pub after: Option<Attributes>,
+}
+
+/// Compares one resource. `ignore` holds attribute paths; a path covers everything below it.
+pub fn compare(kind: &Kind, want: Want<'_>, live: Option<&Attributes>, ignore: &[String]) -> Difference {
+    match (want, live) {
+        (Want::Absent, None) => Difference::default(),
+        (Want::Absent, Some(live)) => {
+            Difference { action: Some(Action::Delete), before: Some(live.clone()), ..Difference::default() }
+        }
+        (Want::Here(want), None) => {
+            let fields = want.iter().map(|(path, value)| field(kind, path, None, Some(value))).collect();
+            Difference { action: Some(Action::Create), fields, after: Some(want.clone()), ..Difference::default() }
+        }
+        (Want::Here(want), Some(live)) => {
+            let mut found = Vec::new();
+            walk(kind, "", want, live, &mut found);
+            let (ignored, fields): (Vec<_>, Vec<_>) = found.into_iter().partition(|field| covered(ignore, &field.path));
+            let action = match () {
+                () if fields.is_empty() => None,
+                () if fields.iter().any(|field| field.replaces) => Some(Action::Replace),
+                () => Some(Action::Update),
+            };
+            let before = match kind.comparison {
+                Comparison::Partial => only(want, live),
+                Comparison::Whole | Comparison::Contract => live.clone(),
+            };
+            Difference { action, fields, ignored, before: Some(before), after: Some(want.clone()) }
+        }
+    }
+}
+
+fn walk(kind: &Kind, parent: &str, want: &Attributes, live: &Attributes, found: &mut Vec<Field>) {
+    for (key, wanted) in want {
+        let path = join(parent, key);
+        match (wanted, live.get(key)) {
+            (Value::Object(want), Some(Value::Object(live))) => walk(kind, &path, want, live, found),
+            (wanted, Some(there)) if wanted == there => {}
+            (wanted, there) => found.push(field(kind, &path, there, Some(wanted))),
+        }
+    }
+    if kind.comparison == Comparison::Whole {
+        for (key, there) in live.iter().filter(|(key, _)| !want.contains_key(*key)) {
+            found.push(field(kind, &join(parent, key), Some(there), None));
+        }
+    }
+}
+
+fn field(kind: &Kind, path: &str, before: Option<&Value>, after: Option<&Value>) -> Field {
+    let root = path.split('.').next().unwrap_or(path);
+    Field {
+        path: path.to_owned(),
+        before: before.cloned(),
+        after: after.cloned(),
+        replaces: kind.replaces.iter().any(|name| *name == root || *name == path),
+    }
+}
+
+fn covered(ignore: &[String], path: &str) -> bool {
+    ignore
+        .iter()
+        .any(|name| path.strip_prefix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+}
+
+/// The part of `live` that `want` speaks of.
+fn only(want: &Attributes, live: &Attributes) -> Attributes {
+    want.iter()
+        .filter_map(|(key, wanted)| {
+            let there = live.get(key)?;
+            let there = match (wanted, there) {
+                (Value::Object(want), Value::Object(live)) => Value::Object(only(want, live)),
+                _ => there.clone(),
+            };
+            Some((key.clone(), there))
+        })
+        .collect()
+}
+
+fn join(parent: &str, key: &str) -> String {
+    if parent.is_empty() { key.to_owned() } else { format!("{parent}.{key}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Many, value};
+    use serde_json::json;
+
+    const WHOLE: Kind = Kind {
+        name: "index",
+        doc: "",
+        comparison: Comparison::Whole,
+        many: Many::Named,
+        replaces: &["columns"],
+        prunable: true,
+    };
+    const PARTIAL: Kind = Kind { name: "role", comparison: Comparison::Partial, replaces: &[], ..WHOLE };
+
+    fn attributes(value: Value) -> Attributes {
+        value.as_object().cloned().unwrap_or_default()
+    }
+
+    /// `action: path before -> after, …; ignored …`
+    fn check(kind: &Kind, want: Option<Value>, live: Option<Value>, ignore: &[&str], expected: &str) {
+        let want = want.map(attributes);
+        let live = live.map(attributes);
+        let ignore: Vec<_> = ignore.iter().map(|&s| s.to_owned()).collect();
+        let wanted = want.as_ref().map_or(Want::Absent, Want::Here);
+        let found = compare(kind, wanted, live.as_ref(), &ignore);
+        let show = |v: &Option<Value>| v.as_ref().map_or("-".into(), value::show);
+        let list = |fields: &[Field]| {
+            fields
+                .iter()
+                .map(|f| format!("{} {} -> {}", f.path, show(&f.before), show(&f.after)))
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let action = found.action.map_or("none", |a| a.mark());
+        assert_eq!(format!("{action}: {}; {}", list(&found.fields), list(&found.ignored)), expected);
+    }
+
+    #[test]
+    fn a_whole_kind_compares_what_is_not_written() {
+        check(&WHOLE, Some(json!({"columns": ["a"]})), None, &[], "+: columns - -> [\"a\"]; ");
+        check(&WHOLE, Some(json!({"a": 1})), Some(json!({"a": 1})), &[], "none: ; ");
+        check(&WHOLE, Some(json!({"a": 1})), Some(json!({"a": 1, "where": "x"})), &[], "~: where \"x\" -> -; ");
+        check(
+            &WHOLE,
+            Some(json!({"columns": ["a"]})),
+            Some(json!({"columns": ["b"]})),
+            &[],
+            "-/+: columns [\"b\"] -> [\"a\"]; ",
+        );
+        check(&WHOLE, None, Some(json!({"a": 1})), &[], "-: ; ");
+        check(&WHOLE, None, None, &[], "none: ; ");
+    }
+
+    #[test]
+    fn a_partial_kind_leaves_the_rest_alone() {
+        check(&PARTIAL, Some(json!({"a": 1})), Some(json!({"a": 1, "b": 2})), &[], "none: ; ");
+        let want = json!({"settings": {"x": "1s"}});
+        let live = json!({"settings": {"x": "2s", "y": 1}});
+        check(&PARTIAL, Some(want), Some(live), &[], "~: settings.x \"2s\" -> \"1s\"; ");
+    }
+
+    #[test]
+    fn ignored_paths_are_told_and_never_a_change() {
+        let (want, live) = (json!({"a": 1, "with": {"f": 1}}), json!({"a": 1, "with": {"f": 2}}));
+        check(&WHOLE, Some(want.clone()), Some(live.clone()), &["with"], "none: ; with.f 2 -> 1");
+        check(&WHOLE, Some(want), Some(live), &["wit"], "~: with.f 2 -> 1; ");
+    }
+
+    #[test]
+    fn the_order_of_keys_does_not_matter() {
+        check(&WHOLE, Some(json!({"a": 1, "b": 2})), Some(json!({"b": 2, "a": 1})), &[], "none: ; ");
+    }
+}

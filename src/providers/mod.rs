@@ -2,6 +2,8 @@
 
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 
 use crate::provider::Descriptor;
 
@@ -9,4 +11,6 @@ use crate::provider::Descriptor;
 pub static REGISTRY: &[Descriptor] = &[
     #[cfg(feature = "postgres")]
     crate::provider::describe::<postgres::Postgres>(),
+    #[cfg(feature = "sqlite")]
+    crate::provider::describe::<sqlite::Sqlite>(),
 ];
