@@ -2,5 +2,6 @@
 
 mod cases;
 mod kit;
+mod postgres;
 mod readme;
 mod tidy;

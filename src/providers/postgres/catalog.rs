@@ -131,6 +131,7 @@ async fn gather(session: &mut Session, version: i32) -> Result<Catalog, sqlx::Er
         let (file, line): (Option<String>, Option<i32>) = (row.try_get("sourcefile")?, row.try_get("sourceline")?);
         let entry =
             Entry { value: value.unwrap_or_default(), file: file.unwrap_or_default(), line: line.unwrap_or_default() };
+        // A value that waits for a restart and one that makes no sense get the same words here; the latter is found below.
         let error: Option<String> = row.try_get("error")?;
         if let Some(error) = error.filter(|error| error != PENDING) {
             let about = name.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
@@ -139,6 +140,13 @@ async fn gather(session: &mut Session, version: i32) -> Result<Catalog, sqlx::Er
         if let Some(known) = name.and_then(|name| catalog.known.get_mut(&name.to_lowercase())) {
             known.is_altered |= entry.is_auto();
             known.file = Some(entry);
+        }
+    }
+    for known in catalog.known.values().filter(|known| !parameter::is_secret(&known.parameter.name)) {
+        if let Some(entry) = &known.file
+            && let Err(why) = known.parameter.canonical(&Setting::Text(entry.value.clone()))
+        {
+            catalog.errors.push(format!("{why} ({}:{})", entry.file, entry.line));
         }
     }
     Ok(catalog)
@@ -209,7 +217,7 @@ impl Catalog {
     }
 
     /// Brings values to their one form, each under the key it was written with, and says what the server would not take.
-    pub fn canonical(&self, values: &BTreeMap<String, Setting>) -> Canonical {
+    pub fn canonical(&self, values: &BTreeMap<String, Setting>, strange: Strange) -> Canonical {
         let mut out = Canonical::default();
         let mut seen = BTreeSet::new();
         for (key, value) in values {
@@ -220,6 +228,7 @@ impl Catalog {
                     format!("`{key}` may hold a secret, and evenkeel does not manage such settings"),
                     Some("set it in the server's own configuration".into()),
                 )),
+                None if strange == Strange::Kept && key.contains('.') => Ok(Setting::Text(value.to_string())),
                 None => Err(reject(format!("the server knows no setting `{key}`"), Some(self.suggest(key)))),
                 Some(known) if !known.parameter.is_settable() => {
                     Err(reject(format!("`{key}` cannot be changed with SQL"), None))
@@ -246,6 +255,15 @@ impl Catalog {
     }
 }
 
+/// What becomes of a parameter of an extension that this session has not loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strange {
+    /// The server refuses it.
+    Refused,
+    /// The server keeps it as a text.
+    Kept,
+}
+
 /// Values in their one form, and what was wrong with the others.
 #[derive(Debug, Default)]
 pub struct Canonical {
@@ -267,36 +285,36 @@ pub struct Rejection {
 }
 
 /// Asks the server what it makes of texts that only it can read (time zones, date styles), and puts its spelling in their place.
-/// Leaves no trace: the session's own values come back with the end of the transaction.
+/// Leaves no trace: the session's own values come back with the end of the transaction. What the server refuses is returned, and stays.
 ///
 /// # Errors
-/// As any statement; a text that the server does not take is a [`Rejection`].
-pub async fn ask(session: &mut Session, catalog: &Catalog, canonical: &mut Canonical) -> Result<()> {
-    let asked: Vec<(String, String)> = canonical
-        .values
-        .iter()
-        .filter(|(key, value)| {
-            !value.is_default() && catalog.get(key).is_some_and(|known| known.parameter.asks_server())
-        })
-        .map(|(key, value)| (key.clone(), value.to_string()))
-        .collect();
-    for (key, value) in asked {
+/// As any statement.
+pub async fn ask(
+    session: &mut Session,
+    catalog: &Catalog,
+    values: &mut BTreeMap<String, Setting>,
+) -> Result<Vec<Rejection>> {
+    let mut rejected = Vec::new();
+    for (key, value) in values {
+        if value.is_default() || !catalog.get(key).is_some_and(|known| known.parameter.asks_server()) {
+            continue;
+        }
         let mut transaction = sqlx::Connection::begin(&mut session.conn).await.map_err(failure::explain)?;
         let answer: Result<String, _> = sqlx::query_scalar("select set_config($1, $2, true)")
-            .bind(&key)
-            .bind(&value)
+            .bind(&*key)
+            .bind(value.to_string())
             .fetch_one(&mut *transaction)
             .await;
         transaction.rollback().await.map_err(failure::explain)?;
         match answer {
-            Ok(spelled) => drop(canonical.values.insert(key, Setting::Text(spelled))),
+            Ok(spelled) => *value = Setting::Text(spelled),
+            // A role that may not set it may still look.
             Err(sqlx::Error::Database(refusal)) if refusal.code().as_deref() == Some("42501") => {}
             Err(sqlx::Error::Database(refusal)) => {
-                canonical.values.remove(&key);
-                canonical.rejected.push(Rejection { key, message: refusal.message().to_owned(), hint: None });
+                rejected.push(Rejection { key: key.clone(), message: refusal.message().to_owned(), hint: None });
             }
             Err(other) => return Err(failure::explain(other)),
         }
     }
-    Ok(())
+    Ok(rejected)
 }

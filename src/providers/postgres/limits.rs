@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
 
-use super::catalog::{self, Catalog};
+use super::catalog::{self, Catalog, Strange};
 use super::connect::Session;
 use super::frame::Found;
 use super::setting::{DEFAULT, Setting};
@@ -136,11 +136,12 @@ fn row_to_live(
     let entries: Vec<String> = row.try_get("entries")?;
     let mut stored: BTreeMap<String, (String, Setting)> = BTreeMap::new();
     for (key, value) in entries.iter().filter_map(|entry| entry.split_once('=')) {
-        if let Some(known) = catalog.get(key).filter(|_| !parameter::is_secret(key)) {
-            let text = Setting::Text(value.to_owned());
-            let form = known.parameter.canonical(&text).unwrap_or(text);
-            stored.insert(key.to_lowercase(), (key.to_owned(), form));
+        if parameter::is_secret(key) {
+            continue;
         }
+        let text = Setting::Text(value.to_owned());
+        let form = catalog.get(key).and_then(|known| known.parameter.canonical(&text).ok()).unwrap_or(text);
+        stored.insert(key.to_lowercase(), (key.to_owned(), form));
     }
     let want = wanted.get(name.as_str());
     let spec = match want {
@@ -161,7 +162,7 @@ fn row_to_live(
             connection_limit: (limit != -1).then_some(limit),
             settings: stored
                 .into_values()
-                .filter(|(key, value)| catalog.get(key).is_some_and(|k| k.parameter.can_say(value)))
+                .filter(|(key, value)| catalog.get(key).is_none_or(|known| known.parameter.can_say(value)))
                 .collect(),
         },
     };
@@ -195,8 +196,8 @@ pub async fn canonical(
             );
             continue;
         }
-        let mut forms = site.catalog.canonical(&limits.settings);
-        catalog::ask(session, &site.catalog, &mut forms).await?;
+        let mut forms = site.catalog.canonical(&limits.settings, Strange::Kept);
+        forms.rejected.extend(catalog::ask(session, &site.catalog, &mut forms.values).await?);
         for (key, value) in &forms.values {
             let Some(known) = site.catalog.get(key) else { continue };
             let at = |message: String| Problem::of(&pair.id, message).at(format!("settings.{key}"));
@@ -215,6 +216,9 @@ pub async fn canonical(
         }));
         let limits = Limits { connection_limit: limits.connection_limit, settings: forms.values };
         pair.want = (owner.wrap)(limits);
+        if let Some(Spec::Role(live) | Spec::Database(live)) = &mut pair.live {
+            catalog::ask(session, &site.catalog, &mut live.settings).await?;
+        }
     }
     Ok(problems)
 }
@@ -256,7 +260,11 @@ fn limit_step(owner: &Owner, delta: &Delta<Spec>, limit: i32) -> Draft<Op> {
     let (kind, name) = (owner.kind, delta.id.label());
     let sql = format!("alter {kind} {} connection limit {limit}", quote::ident(name));
     let proof = format!("select coalesce(({}) = {limit}, false)", owner.limit.replace("{name}", &quote::literal(name)));
-    let mut draft = draft(&delta.id, format!("limit {kind} {name} to {limit} connections"), sql, proof);
+    let title = match usize::try_from(limit) {
+        Ok(limit) => format!("limit {kind} {name} to {}", text::count(limit, "connection")),
+        Err(_) => format!("take the connection limit from {kind} {name}"),
+    };
+    let mut draft = draft(&delta.id, title, sql, proof);
     let sessions = delta.facts.int("sessions").unwrap_or(0);
     if limit >= 0 && sessions > i64::from(limit) {
         let now = text::count(usize::try_from(sessions).unwrap_or_default(), "session");

@@ -211,9 +211,7 @@ impl Parameter {
             #[expect(clippy::cast_precision_loss, reason = "the server's numbers are 32 bits wide, or doubles")]
             Setting::Int(number) => *number as f64,
             Setting::Float(number) => *number,
-            Setting::Text(said) => {
-                quantity::read(said, unit).map_err(|what| format!("`{said}` {what}, and `{}` is one", self.name))?
-            }
+            Setting::Text(said) => quantity::read(said, unit).map_err(|what| format!("`{said}` {what}"))?,
             Setting::Bool(_) | Setting::List(_) => return Err(format!("`{}` is a number, not `{value}`", self.name)),
         };
         let bound = |bound: &Option<String>| bound.as_deref().and_then(|text| text.parse::<f64>().ok());
@@ -359,7 +357,7 @@ mod tests {
         let memory = parameter("work_mem", "integer", "kB", ("64", "2147483647"), &[]);
         check(&memory, Setting::Int(65536), "Text(\"64MB\") `'64MB'` `64MB`");
         check(&memory, said("1kB"), "`1kB` is outside what the server allows for `work_mem`: 64kB to 2147483647kB");
-        check(&memory, said("much"), "`much` is no number, and `work_mem` is one");
+        check(&memory, said("much"), "`much` is no number");
         let cost = parameter("random_page_cost", "real", "", ("0", "1.79769e+308"), &[]);
         check(&cost, Setting::Int(4), "Int(4) `4` `4`");
         check(&cost, said("1.10"), "Float(1.1) `1.1` `1.1`");

@@ -49,7 +49,7 @@ pub fn read(text: &str, base: Option<&str>) -> Result<f64, String> {
         return Ok(number);
     }
     let Some((base, (units, one))) = base.and_then(|base| Some((base, table(base)?))) else {
-        return Err("has a unit, and this setting has none".into());
+        return Err("has a unit, and this setting takes none".into());
     };
     let known = ALIASES.iter().find(|(alias, _)| *alias == unit).map_or(unit, |(_, known)| known);
     let Some(at) = units.iter().position(|(name, _)| *name == known) else {
@@ -171,7 +171,7 @@ mod tests {
         check("-1", "ms", "-1");
         check("0.5", "ms", "0.5 = 500us");
         check("64mb", "kB", "has the unit `mb`, and the server knows `TB`, `GB`, `MB`, `kB` and `B`");
-        check("5 apples", "", "has a unit, and this setting has none");
+        check("5 apples", "", "has a unit, and this setting takes none");
         check("soon", "ms", "is no number");
     }
 }

@@ -133,7 +133,7 @@ pub async fn judge(
     for want in contracts {
         let Some(Spec::Query(query)) = &want.spec else { continue };
         let opinion = match future.plan(&mut session, query).await {
-            Ok(plan) => future.judge(&mut session, query, plan).await.map_err(failure::explain)?,
+            Ok((plan, basis)) => future.judge(&mut session, query, plan, basis).await.map_err(failure::explain)?,
             Err(error) => refused(error),
         };
         // Not there where preparing failed; the session ends in any case.
@@ -176,6 +176,8 @@ fn refused(error: sqlx::Error) -> Opinion {
 /// The indexes that will be there and are not, and those that are there and will not.
 #[derive(Default)]
 struct Future {
+    /// Whether HypoPG is there.
+    has_hypopg: bool,
     /// HypoPG's name of each laid-in index, and the policy's.
     laid: HashMap<String, String>,
     /// Indexes to come that could not be laid in, by their table, each with why.
@@ -197,6 +199,7 @@ impl Future {
             return Ok(future);
         }
         let hypopg: Option<String> = sqlx::query_scalar(HYPOPG).fetch_optional(&mut session.conn).await?;
+        future.has_hypopg = hypopg.is_some();
         let can_hide = site.hypopg.as_deref().is_some_and(|version| at_least(version, (1, 4)));
         for delta in indexes {
             if let (true, Some(Spec::Index(live))) = (delta.action.removes(), &delta.live) {
@@ -238,7 +241,7 @@ impl Future {
     }
 
     /// The query's plan in that state.
-    async fn plan(&self, session: &mut Session, query: &Query) -> Result<Plan, sqlx::Error> {
+    async fn plan(&self, session: &mut Session, query: &Query) -> Result<(Plan, Basis), sqlx::Error> {
         let mode = if query.params.is_some() { "force_custom_plan" } else { "force_generic_plan" };
         set(session, "plan_cache_mode", mode).await?;
         // The server takes one statement here and no more, and only one of those that describe data.
@@ -255,6 +258,7 @@ impl Future {
                 vec!["null".to_owned(); usize::try_from(count).unwrap_or_default()]
             }
         };
+        let basis = if query.params.is_some() || values.is_empty() { Basis::Values } else { Basis::Anything };
         let values = if values.is_empty() { String::new() } else { format!("({})", values.join(", ")) };
         let explain = format!("explain (format json, verbose) execute {NAME}{values}");
         let row = sqlx::query(AssertSqlSafe(explain)).persistent(false).fetch_one(&mut session.conn).await?;
@@ -266,13 +270,19 @@ impl Future {
                 node.is_hypothetical = true;
             }
         }
-        Ok(plan)
+        Ok((plan, basis))
     }
 
     /// Holds a plan against its contract.
-    async fn judge(&self, session: &mut Session, query: &Query, mut plan: Plan) -> Result<Opinion, sqlx::Error> {
+    async fn judge(
+        &self,
+        session: &mut Session,
+        query: &Query,
+        mut plan: Plan,
+        basis: Basis,
+    ) -> Result<Opinion, sqlx::Error> {
         let unanalyzed = look_up(session, &mut plan).await?;
-        let uses = used(session, &plan, &query.must_use).await?;
+        let uses = self.used(session, &plan, &query.must_use).await?;
         let mut found: Vec<String> = Vec::new();
         for said in query.forbid.iter().filter_map(|said| Forbidden::parse(said).ok()) {
             for node in plan.nodes.iter().filter(|node| said.matches(node)) {
@@ -286,9 +296,6 @@ impl Future {
             match standing {
                 Use::Used => {}
                 Use::Unused => found.push(format!("index `{name}` is not used")),
-                Use::Missing if self.laid.values().any(|laid| laid == name) => {
-                    found.push(format!("index `{name}` would not be used"));
-                }
                 Use::Missing if self.unlaid.iter().any(|(_, unlaid, _)| unlaid == name) => {}
                 Use::Missing => found.push(format!("there is no index `{name}`")),
             }
@@ -306,12 +313,50 @@ impl Future {
             if over.is_none() {
                 found.push(format!("cost {cost}"));
             }
-            Opinion { verdict: Verdict::Fail, message: found.join(", "), hint: Some(advise(query, &unanalyzed)) }
+            Opinion { verdict: Verdict::Fail, message: found.join(", "), hint: Some(advise(&uses, &unanalyzed, basis)) }
         };
         if !unanalyzed.is_empty() {
             opinion.message.push_str(&format!("; {} never analyzed, so this is a guess", text::list(&unanalyzed)));
         }
         Ok(self.doubt(query, &plan, opinion))
+    }
+
+    /// Whether the plan uses each of these indexes, or a partition's part of it.
+    async fn used(
+        &self,
+        session: &mut Session,
+        plan: &Plan,
+        names: &[String],
+    ) -> Result<Vec<(String, Use)>, sqlx::Error> {
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = sqlx::query(
+        "select c.relname::text as name, coalesce((select array_agg(l.relname::text) from pg_partition_tree(c.oid) t \
+            join pg_catalog.pg_class l on l.oid = t.relid), array[c.relname::text]) as parts \
+         from pg_catalog.pg_class c where c.relkind in ('i', 'I') and c.relname = any($1)",
+    )
+    .bind(names)
+    .fetch_all(&mut session.conn)
+    .await?;
+        let mut parts: HashMap<String, Vec<String>> = HashMap::new();
+        for row in rows {
+            parts.entry(row.try_get("name")?).or_default().extend(row.try_get::<Vec<String>, _>("parts")?);
+        }
+        let shows = |name: &String| plan.nodes.iter().any(|node| node.index.as_ref() == Some(name));
+        Ok(names
+            .iter()
+            .map(|name| {
+                let standing = match parts.get(name) {
+                    _ if shows(name) => Use::Used,
+                    Some(parts) if parts.iter().any(shows) => Use::Used,
+                    Some(_) => Use::Unused,
+                    None if self.laid.values().any(|laid| laid == name) => Use::Unused,
+                    None => Use::Missing,
+                };
+                (name.clone(), standing)
+            })
+            .collect())
     }
 
     /// What could not be considered, where it could have made a difference.
@@ -336,23 +381,41 @@ impl Future {
         // One index more never makes the planner's choice dearer.
         let is_settled = opinion.verdict == Verdict::Pass && query.must_use.is_empty() && query.forbid.is_empty();
         match matters {
-            Some((_, name, reason)) if !is_settled => unknown(
-                format!("`{name}` is still to be created and could not be considered: {reason}"),
-                "create extension hypopg, or judge again after applying",
-            ),
+            Some((_, name, reason)) if !is_settled => {
+                let hint = if self.has_hypopg {
+                    "judge again after applying"
+                } else {
+                    "create extension hypopg, or judge again after applying"
+                };
+                unknown(format!("`{name}` is still to be created and could not be considered: {reason}"), hint)
+            }
             _ => opinion,
         }
     }
 }
 
-fn advise(query: &Query, unanalyzed: &[String]) -> String {
-    match (unanalyzed.first(), &query.params) {
-        (Some(table), _) => format!("analyze {table}"),
-        (None, None) => "planned for any parameters; give `params` to judge the plan for real ones".into(),
-        (None, Some(_)) => {
+fn advise(uses: &[(String, Use)], unanalyzed: &[String], basis: Basis) -> String {
+    if let Some(table) = unanalyzed.first() {
+        return format!("analyze {table}");
+    }
+    if uses.iter().any(|(_, standing)| matches!(standing, Use::Missing)) {
+        return "declare the index, or name another in `must_use`".into();
+    }
+    match basis {
+        Basis::Anything => "planned for any parameters; give `params` to judge the plan for real ones".into(),
+        Basis::Values => {
             "see the whole plan with `explain`; declare an index that serves it, or relax the contract".into()
         }
     }
+}
+
+/// What a plan was made for.
+#[derive(Clone, Copy)]
+enum Basis {
+    /// For these values.
+    Values,
+    /// For whatever the parameters may be.
+    Anything,
 }
 
 fn definition(want: &index::Index) -> String {
@@ -425,38 +488,6 @@ enum Use {
     Used,
     Unused,
     Missing,
-}
-
-/// Whether the plan uses each of these indexes, or a partition's part of it.
-async fn used(session: &mut Session, plan: &Plan, names: &[String]) -> Result<Vec<(String, Use)>, sqlx::Error> {
-    if names.is_empty() {
-        return Ok(Vec::new());
-    }
-    let rows = sqlx::query(
-        "select c.relname::text as name, coalesce((select array_agg(l.relname::text) from pg_partition_tree(c.oid) t \
-            join pg_catalog.pg_class l on l.oid = t.relid), array[c.relname::text]) as parts \
-         from pg_catalog.pg_class c where c.relkind in ('i', 'I') and c.relname = any($1)",
-    )
-    .bind(names)
-    .fetch_all(&mut session.conn)
-    .await?;
-    let mut parts: HashMap<String, Vec<String>> = HashMap::new();
-    for row in rows {
-        parts.entry(row.try_get("name")?).or_default().extend(row.try_get::<Vec<String>, _>("parts")?);
-    }
-    let shows = |name: &String| plan.nodes.iter().any(|node| node.index.as_ref() == Some(name));
-    Ok(names
-        .iter()
-        .map(|name| {
-            let standing = match parts.get(name) {
-                _ if shows(name) => Use::Used,
-                Some(parts) if parts.iter().any(shows) => Use::Used,
-                Some(_) => Use::Unused,
-                None => Use::Missing,
-            };
-            (name.clone(), standing)
-        })
-        .collect())
 }
 
 #[cfg(test)]

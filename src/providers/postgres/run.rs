@@ -69,10 +69,12 @@ async fn look(session: &mut Session, expect: &Expect) -> Result<Standing> {
 /// Waits until the server has read its files: it answers before it has.
 async fn reloaded(session: &mut Session, question: &str) -> Result<()> {
     for _ in 0..50 {
-        if session.ask(question).await.map_err(failure::explain)? {
+        let is_done = session.ask(question).await.map_err(failure::explain)?;
+        // Once more even then: other sessions, that of the next reading among them, are told a moment later.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        if is_done {
             return Ok(());
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     Err(Error::failed("the server was told to read its files, but the new values are not in force")
         .hint("look for errors with `select * from pg_file_settings where error is not null`, and in the server's log"))

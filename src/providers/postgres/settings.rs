@@ -9,7 +9,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::catalog::{self, Catalog};
+use super::catalog::{self, Catalog, Strange};
 use super::connect::Session;
 use super::frame::Found;
 use super::parameter::Parameter;
@@ -147,12 +147,15 @@ pub async fn canonical(session: &mut Session, site: &Site, pairs: &mut [Pairing<
     let mut problems = Vec::new();
     for pair in pairs {
         let Spec::Settings(ServerSettings(wanted)) = &mut pair.want else { continue };
-        let mut forms = catalog.canonical(wanted);
-        catalog::ask(session, catalog, &mut forms).await?;
-        let live = match &pair.live {
-            Some(Spec::Settings(live)) => live.0.clone(),
-            _ => BTreeMap::new(),
+        let mut forms = catalog.canonical(wanted, Strange::Refused);
+        forms.rejected.extend(catalog::ask(session, catalog, &mut forms.values).await?);
+        let mut none = BTreeMap::new();
+        let live = match &mut pair.live {
+            Some(Spec::Settings(live)) => &mut live.0,
+            _ => &mut none,
         };
+        // What the server's own files say is compared as it is where even the server refuses it.
+        catalog::ask(session, catalog, live).await?;
         for (key, value) in &forms.values {
             if live.get(key) != Some(value) {
                 problems.extend(refusal(catalog, &pair.id, key, value));
