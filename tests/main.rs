@@ -2,6 +2,9 @@
 
 mod cases;
 mod kit;
+#[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "postgres")]
+mod postgres_index;
 mod readme;
 mod tidy;

@@ -12,6 +12,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::connect::Session;
 use super::frame::Found;
+use super::index::name::Relation;
 use super::{Expect, Op, Settings, Site, Spec, failure, hazard, quote};
 use crate::error::Result;
 use crate::model::units::Duration;
@@ -77,43 +78,14 @@ fn yes() -> bool {
     true
 }
 
-/// Where a cache table's parts are.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Names {
-    schema: String,
-    table: String,
+/// The name of a cache table's index.
+fn index(table: &Relation) -> String {
+    format!("{}_expires_at_idx", table.name)
 }
 
-impl Names {
-    /// The names that a resource's name stands for. `None` where it is no name.
-    fn new(name: &str, schema: &str) -> Option<Self> {
-        match quote::split(name)?.as_slice() {
-            [table] => Some(Self { schema: schema.to_owned(), table: table.clone() }),
-            [schema, table] => Some(Self { schema: schema.clone(), table: table.clone() }),
-            _ => None,
-        }
-    }
-
-    /// The shortest resource name that stands for these names.
-    fn resource(&self, schema: &str) -> String {
-        if self.schema == schema { quote::ident(&self.table) } else { quote::qualified(&self.schema, &self.table) }
-    }
-
-    fn quoted(&self) -> String {
-        quote::qualified(&self.schema, &self.table)
-    }
-
-    fn index(&self) -> String {
-        format!("{}_expires_at_idx", self.table)
-    }
-
-    fn function(&self) -> String {
-        format!("{}_sweep", self.table)
-    }
-
-    fn quoted_function(&self) -> String {
-        quote::qualified(&self.schema, &self.function())
-    }
+/// The name of a cache table's function, as a statement writes it.
+fn function(table: &Relation) -> String {
+    quote::qualified(&table.schema, &format!("{}_sweep", table.name))
 }
 
 impl CacheTable {
@@ -132,8 +104,8 @@ impl CacheTable {
     }
 
     /// The function's body. Rows that somebody else has locked are left for the next call.
-    fn body(&self, names: &Names) -> String {
-        let (table, max) = (names.quoted(), self.max_rows);
+    fn body(&self, names: &Relation) -> String {
+        let (table, max) = (names.full(), self.max_rows);
         format!(
             "\n  with expired as (\n    delete from {table} where key in (\n      \
              select key from {table} where expires_at <= now() order by expires_at limit batch for update skip locked)\n    returning 1\n  ), \
@@ -144,10 +116,10 @@ impl CacheTable {
         )
     }
 
-    fn sweep(&self, names: &Names) -> String {
+    fn sweep(&self, names: &Relation) -> String {
         format!(
             "create or replace function {}(batch bigint default 1000) returns bigint language sql as $sweep${}$sweep$",
-            names.quoted_function(),
+            function(names),
             self.body(names)
         )
     }
@@ -161,9 +133,9 @@ fn seconds(ttl: Duration) -> u64 {
 pub fn check(settings: &Settings, wants: &[Want<Spec>]) -> Vec<Problem> {
     let schema = settings.schemas.first().map_or("public", String::as_str);
     let mut problems = Vec::new();
-    let mut seen: HashMap<Names, &ResourceId> = HashMap::new();
+    let mut seen: HashMap<Relation, &ResourceId> = HashMap::new();
     for want in wants.iter().filter(|want| want.id.kind == KIND.name) {
-        let Some(names) = Names::new(want.id.label(), schema) else {
+        let Some(names) = Relation::parse(want.id.label(), schema) else {
             problems.push(
                 Problem::of(&want.id, format!("`{}` is no table's name", want.id.label()))
                     .hint("write it as page_cache or \"schema.page_cache\""),
@@ -171,9 +143,9 @@ pub fn check(settings: &Settings, wants: &[Want<Spec>]) -> Vec<Problem> {
             continue;
         };
         // The longest name made from it is the index's; the server would cut it silently.
-        if names.index().len() > 63 {
+        if index(&names).len() > 63 {
             problems.push(
-                Problem::of(&want.id, format!("`{}` is too long: its index's name would exceed 63 bytes", names.table))
+                Problem::of(&want.id, format!("`{}` is too long: its index's name would exceed 63 bytes", names.name))
                     .hint("shorten it to 48 bytes"),
             );
         }
@@ -227,18 +199,18 @@ pub async fn read(
     site: &mut Site,
     found: &mut Found,
 ) -> Result<()> {
-    let wanted: HashMap<Names, &ResourceId> = scope
+    let wanted: HashMap<Relation, &ResourceId> = scope
         .wanted
         .iter()
         .filter(|want| want.id.kind == KIND.name)
-        .filter_map(|want| Some((Names::new(want.id.label(), &site.schema)?, &want.id)))
+        .filter_map(|want| Some((Relation::parse(want.id.label(), &site.schema)?, &want.id)))
         .collect();
     let everything = scope.breadth == Breadth::Everything;
     if wanted.is_empty() && !everything {
         return Ok(());
     }
     let (schemas, tables): (Vec<&str>, Vec<&str>) =
-        wanted.keys().map(|names| (names.schema.as_str(), names.table.as_str())).unzip();
+        wanted.keys().map(|names| (names.schema.as_str(), names.name.as_str())).unzip();
     let rows = sqlx::query(TABLES)
         .bind(schemas)
         .bind(tables)
@@ -249,13 +221,13 @@ pub async fn read(
         .map_err(failure::explain)?;
     let mut counted = Vec::new();
     for row in rows {
-        let names = Names {
+        let names = Relation {
             schema: row.try_get("schema").map_err(failure::explain)?,
-            table: row.try_get("name").map_err(failure::explain)?,
+            name: row.try_get("name").map_err(failure::explain)?,
         };
         let id = match wanted.get(&names) {
             Some(id) => (*id).clone(),
-            None => ResourceId::named(KIND.name, names.resource(&site.schema)),
+            None => ResourceId::named(KIND.name, names.brief(&site.schema)),
         };
         match row_to_spec(&row, &names).map_err(failure::explain)? {
             Ok(spec) => {
@@ -276,8 +248,8 @@ pub async fn read(
 }
 
 /// The table as it is, or why it is none of ours.
-fn row_to_spec(row: &sqlx::postgres::PgRow, names: &Names) -> Result<Result<CacheTable, String>, sqlx::Error> {
-    let foreign = |what: &str| Ok(Err(format!("`{}` is there already, and {what}", names.quoted())));
+fn row_to_spec(row: &sqlx::postgres::PgRow, names: &Relation) -> Result<Result<CacheTable, String>, sqlx::Error> {
+    let foreign = |what: &str| Ok(Err(format!("`{}` is there already, and {what}", names.full())));
     let mark: Option<String> = row.try_get("mark")?;
     let Some(mark) = mark.and_then(|mark| serde_json::from_str::<Mark>(&mark).ok()) else {
         return foreign("was not made by evenkeel");
@@ -302,7 +274,7 @@ fn row_to_spec(row: &sqlx::postgres::PgRow, names: &Names) -> Result<Result<Cach
 }
 
 /// Counts rows, for evidence: all tables in one round trip, none further than a million.
-async fn count(session: &mut Session, counted: &[(usize, Names)], found: &mut Found) -> Result<()> {
+async fn count(session: &mut Session, counted: &[(usize, Relation)], found: &mut Found) -> Result<()> {
     if counted.is_empty() {
         return Ok(());
     }
@@ -312,7 +284,7 @@ async fn count(session: &mut Session, counted: &[(usize, Names)], found: &mut Fo
             format!(
                 "select {at}::int8 as at, count(*) as rows, count(*) filter (where expires_at <= now()) as expired \
                  from (select expires_at from {} limit {COUNTED}) t",
-                names.quoted()
+                names.full()
             )
         })
         .collect();
@@ -350,7 +322,7 @@ pub fn canonical(site: &Site, pairs: &[Pairing<Spec>]) -> Vec<Problem> {
 pub fn steps(site: &Site, deltas: &[Delta<Spec>]) -> Vec<Draft<Op>> {
     let mut drafts = Vec::new();
     for delta in deltas.iter().filter(|delta| delta.id.kind == KIND.name) {
-        let Some(names) = Names::new(delta.id.label(), &site.schema) else { continue };
+        let Some(names) = Relation::parse(delta.id.label(), &site.schema) else { continue };
         let work = Work { site, delta, names };
         match (delta.action, &delta.want, &delta.live) {
             (Action::Delete, _, _) => drafts.push(work.remove()),
@@ -366,7 +338,7 @@ pub fn steps(site: &Site, deltas: &[Delta<Spec>]) -> Vec<Draft<Op>> {
 struct Work<'a> {
     site: &'a Site,
     delta: &'a Delta<Spec>,
-    names: Names,
+    names: Relation,
 }
 
 impl Work<'_> {
@@ -386,7 +358,7 @@ impl Work<'_> {
 
     /// All of it at once: a table without its comment would be taken for somebody else's.
     fn make(&self, want: &CacheTable) -> Draft<Op> {
-        let (table, kind) = (self.names.quoted(), if want.unlogged { "unlogged table" } else { "table" });
+        let (table, kind) = (self.names.full(), if want.unlogged { "unlogged table" } else { "table" });
         let sql = format!(
             "do $evenkeel$\nbegin\n\
              create {kind} {table} (\n  key text primary key,\n  value jsonb not null,\n  \
@@ -394,14 +366,14 @@ impl Work<'_> {
              comment on table {table} is {};\ncreate index {} on {table} (expires_at);\n{};\nend\n$evenkeel$",
             want.default(),
             quote::literal(&want.mark()),
-            quote::ident(&self.names.index()),
+            quote::ident(&index(&self.names)),
             want.sweep(&self.names).replacen("create or replace", "create", 1),
         );
         self.draft(Stage::Expand, format!("create cache table {table}"), sql, self.is_marked(want), Vec::new())
     }
 
     fn change(&self, want: &CacheTable, live: &CacheTable) -> Vec<Draft<Op>> {
-        let (table, names) = (self.names.quoted(), &self.names);
+        let (table, names) = (self.names.full(), &self.names);
         let is_broken = |part| live.broken.contains(&part);
         let mut drafts = Vec::new();
         if want.unlogged != live.unlogged {
@@ -440,10 +412,10 @@ impl Work<'_> {
         }
         if is_broken(Part::Index) {
             // The table is a cache, and bounded: its index is built in an instant.
-            let sql = format!("create index {} on {table} (expires_at)", quote::ident(&names.index()));
+            let sql = format!("create index {} on {table} (expires_at)", quote::ident(&index(names)));
             let proof = format!(
                 "select to_regclass({}) is not null",
-                quote::literal(&quote::qualified(&names.schema, &names.index()))
+                quote::literal(&quote::qualified(&names.schema, &index(names)))
             );
             drafts.push(self.draft(Stage::Expand, format!("index {table} by expiry"), sql, proof, Vec::new()));
         }
@@ -483,7 +455,7 @@ impl Work<'_> {
     }
 
     fn remove(&self) -> Draft<Op> {
-        let table = self.names.quoted();
+        let table = self.names.full();
         let facts = &self.delta.facts;
         let rows = match facts.int("rows").and_then(|rows| usize::try_from(rows).ok()) {
             Some(rows) if rows >= COUNTED as usize => format!("more than {}", text::count(rows, "row")),
@@ -496,7 +468,7 @@ impl Work<'_> {
             .map_or(String::new(), |bytes| format!(", {}", text::size(bytes)));
         let sql = format!(
             "do $evenkeel$\nbegin\ndrop function if exists {}(bigint);\ndrop table {table};\nend\n$evenkeel$",
-            self.names.quoted_function()
+            function(&self.names)
         );
         let proof = format!("select to_regclass({}) is null", quote::literal(&table));
         self.draft(
@@ -511,7 +483,7 @@ impl Work<'_> {
     fn is_marked(&self, want: &CacheTable) -> String {
         format!(
             "select coalesce(obj_description(to_regclass({}), 'pg_class') = {}, false)",
-            quote::literal(&self.names.quoted()),
+            quote::literal(&self.names.full()),
             quote::literal(&want.mark())
         )
     }
@@ -520,7 +492,7 @@ impl Work<'_> {
         format!(
             "select exists (select from pg_catalog.pg_attrdef d join pg_catalog.pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum \
              where d.adrelid = to_regclass({}) and a.attname = 'expires_at' and pg_get_expr(d.adbin, d.adrelid) = {})",
-            quote::literal(&self.names.quoted()),
+            quote::literal(&self.names.full()),
             quote::literal(&want.deparsed())
         )
     }
@@ -529,7 +501,7 @@ impl Work<'_> {
         format!(
             "select coalesce((select prosrc = {} from pg_catalog.pg_proc where oid = to_regprocedure({})), false)",
             quote::literal(&want.body(&self.names)),
-            quote::literal(&format!("{}(bigint)", self.names.quoted_function()))
+            quote::literal(&format!("{}(bigint)", function(&self.names)))
         )
     }
 }

@@ -109,6 +109,11 @@ impl Endpoint {
 }
 
 impl Session {
+    /// The server's version as a number: `150018`.
+    pub fn version(&self) -> i32 {
+        self.conn.server_version_num().and_then(|number| i32::try_from(number).ok()).unwrap_or(0)
+    }
+
     /// Sets the two timeouts of what follows, exactly as printed; zero means none.
     ///
     /// # Errors

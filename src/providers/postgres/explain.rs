@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::index::name::Relation;
 use crate::model::text;
 
 /// The nodes that `explain` can show, in words as people write them.
@@ -65,10 +66,10 @@ pub struct Plan {
 pub struct Node {
     /// What it is, in words: `seq scan`.
     pub kind: String,
-    /// The table, its schema first.
-    pub table: Option<(String, String)>,
-    /// The partitioned table that the table belongs to, its schema first.
-    pub root: Option<(String, String)>,
+    /// The table.
+    pub table: Option<Relation>,
+    /// The partitioned table that the table belongs to.
+    pub root: Option<Relation>,
     /// The index, under the name that the policy gives it.
     pub index: Option<String>,
     /// Whether the index is still to be created.
@@ -104,8 +105,8 @@ impl Forbidden {
 
     /// Whether a node is one of these.
     pub fn matches(&self, node: &Node) -> bool {
-        let is_on = |name: &Option<(String, String)>, on: &str| {
-            name.as_ref().is_some_and(|(schema, name)| {
+        let is_on = |relation: &Option<Relation>, on: &str| {
+            relation.as_ref().is_some_and(|Relation { schema, name }| {
                 let (schema, name) = (schema.to_lowercase(), name.to_lowercase());
                 on == name || on == format!("{schema}.{name}")
             })
@@ -122,8 +123,8 @@ impl Node {
     /// The node for people: `index scan on public.users using users_by_tenant (still to be created)`.
     pub fn words(&self) -> String {
         let mut out = self.kind.clone();
-        if let Some((schema, table)) = &self.table {
-            out.push_str(&format!(" on {schema}.{table}"));
+        if let Some(table) = &self.table {
+            out.push_str(&format!(" on {}", table.full()));
         }
         if let Some(index) = &self.index {
             out.push_str(&format!(" using {index}"));
@@ -160,7 +161,7 @@ impl Plan {
             ("setop", Some("Hashed")) => "hashsetop".to_owned(),
             _ => kind,
         };
-        let table = text("Relation Name").map(|name| (text("Schema").unwrap_or_default(), name));
+        let table = text("Relation Name").map(|name| Relation::new(text("Schema").unwrap_or_default(), name));
         self.nodes.push(Node { kind, table, index: text("Index Name"), ..Node::default() });
         for child in node.get("Plans").and_then(Value::as_array).into_iter().flatten() {
             self.walk(child);

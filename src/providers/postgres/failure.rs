@@ -62,6 +62,13 @@ pub fn kind(code: &str) -> ErrorKind {
     }
 }
 
+/// Whether an SQLSTATE speaks of the moment rather than of the statement.
+pub fn is_passing(code: &str) -> bool {
+    kind(code) == ErrorKind::Transient
+        || matches!(code, "57014" | "25006" | "42501" | "53100" | "53200")
+        || code.starts_with("XX")
+}
+
 fn from_server(server: &PgDatabaseError) -> Error {
     let mut message = server.message().to_owned();
     if let Some(detail) = server.detail() {

@@ -23,6 +23,7 @@ pub mod run;
 pub mod setting;
 pub mod settings;
 pub mod site;
+mod watch;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

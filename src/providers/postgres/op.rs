@@ -25,6 +25,8 @@ pub struct Op {
 pub enum Expect {
     /// This index, valid and ready.
     Built(Box<Built>),
+    /// This index of a partitioned table, be its parts there or not.
+    Begun(Box<Built>),
     /// No index of this name.
     Gone {
         /// The schema.
@@ -44,7 +46,7 @@ pub enum Expect {
     /// A partition's index that belongs to its parent's.
     Attached {
         /// The parent index's schema.
-        schema: String,
+        parent_schema: String,
         /// The parent index.
         parent: String,
         /// The partition's index's schema.
@@ -62,8 +64,10 @@ pub enum Expect {
         schema: String,
         /// The index.
         name: String,
-        /// The parameters, as the catalog spells them: `fillfactor=70`.
-        with: Vec<String>,
+        /// The parameters that are set.
+        set: serde_json::Map<String, serde_json::Value>,
+        /// The parameters that are not.
+        reset: Vec<String>,
     },
 }
 

@@ -11,6 +11,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::connect::{Endpoint, Purpose, Session};
 use super::explain::{Forbidden, Plan, show_cost};
+use super::index::name::Relation;
 use super::{Settings, Site, Spec, failure, index, quote};
 use crate::error::Result;
 use crate::model::{Action, Check, Comparison, Kind, Many, TargetId, Verdict, text};
@@ -181,7 +182,7 @@ struct Future {
     /// HypoPG's name of each laid-in index, and the policy's.
     laid: HashMap<String, String>,
     /// Indexes to come that could not be laid in, by their table, each with why.
-    unlaid: Vec<(Option<(String, String)>, String, String)>,
+    unlaid: Vec<(Option<Relation>, String, String)>,
     /// Indexes that go and could not be hidden.
     unhidden: Vec<String>,
 }
@@ -204,8 +205,8 @@ impl Future {
         for delta in indexes {
             if let (true, Some(Spec::Index(live))) = (delta.action.removes(), &delta.live) {
                 let name = live.name.clone().unwrap_or_else(|| delta.id.label().to_owned());
-                let hidden = match (&hypopg, can_hide, split(&live.table, &site.schema)) {
-                    (Some(hypopg), true, Some((schema, _))) => {
+                let hidden = match (&hypopg, can_hide, Relation::parse(&live.table, &site.schema)) {
+                    (Some(hypopg), true, Some(Relation { schema, .. })) => {
                         let index = quote::literal(&quote::qualified(&schema, &name));
                         ask(session, &format!("select {hypopg}.hypopg_hide_index(to_regclass({index}))")).await
                     }
@@ -217,14 +218,13 @@ impl Future {
             }
             if let (Action::Create | Action::Replace, Some(Spec::Index(want))) = (delta.action, &delta.want) {
                 let name = want.name.clone().unwrap_or_else(|| delta.id.label().to_owned());
-                let table = split(&want.table, &site.schema);
+                let table = Relation::parse(&want.table, &site.schema);
                 let reason = match (&hypopg, &table) {
                     (None, _) => "HypoPG is not installed".to_owned(),
                     (_, None) => format!("`{}` is no table", want.table),
-                    (Some(hypopg), Some((schema, table))) => {
+                    (Some(hypopg), Some(table)) => {
                         let unique = if want.unique { "unique " } else { "" };
-                        let table = quote::qualified(schema, table);
-                        let sql = format!("create {unique}index on {table}{}", definition(want));
+                        let sql = format!("create {unique}index on {}{}", table.full(), index::sql::definition(want));
                         match create(session, hypopg, &sql).await {
                             Ok(hypothetical) => {
                                 future.laid.insert(hypothetical, name);
@@ -371,7 +371,7 @@ impl Future {
             let message = format!("its plan uses `{name}`, which is to go, and HypoPG before 1.4 cannot hide it");
             return unknown(message, "judge again after applying");
         }
-        let reads = |table: &(String, String)| {
+        let reads = |table: &Relation| {
             plan.nodes.iter().any(|node| node.table.as_ref() == Some(table) || node.root.as_ref() == Some(table))
         };
         let matters = self
@@ -418,25 +418,6 @@ enum Basis {
     Anything,
 }
 
-fn definition(want: &index::Index) -> String {
-    let mut out = format!(" using {} ({})", quote::ident(&want.method), want.columns.join(", "));
-    if !want.include.is_empty() {
-        out.push_str(&format!(" include ({})", want.include.join(", ")));
-    }
-    if let Some(predicate) = &want.predicate {
-        out.push_str(&format!(" where {predicate}"));
-    }
-    out
-}
-
-fn split(table: &str, schema: &str) -> Option<(String, String)> {
-    match quote::split(table)?.as_slice() {
-        [table] => Some((schema.to_owned(), table.clone())),
-        [schema, table] => Some((schema.clone(), table.clone())),
-        _ => None,
-    }
-}
-
 fn at_least(version: &str, least: (u32, u32)) -> bool {
     let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
     (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) >= least
@@ -453,7 +434,8 @@ async fn create(session: &mut Session, hypopg: &str, sql: &str) -> Result<String
 
 /// Fills in the partitioned tables that the plan's tables belong to, and names those without statistics.
 async fn look_up(session: &mut Session, plan: &mut Plan) -> Result<Vec<String>, sqlx::Error> {
-    let (schemas, names): (Vec<String>, Vec<String>) = plan.nodes.iter().filter_map(|node| node.table.clone()).unzip();
+    let (schemas, names): (Vec<String>, Vec<String>) =
+        plan.nodes.iter().filter_map(|node| node.table.clone()).map(|table| (table.schema, table.name)).unzip();
     if names.is_empty() {
         return Ok(Vec::new());
     }
@@ -470,13 +452,13 @@ async fn look_up(session: &mut Session, plan: &mut Plan) -> Result<Vec<String>, 
     .await?;
     let mut unanalyzed = Vec::new();
     for row in rows {
-        let table: (String, String) = (row.try_get("schema")?, row.try_get("name")?);
+        let table = Relation { schema: row.try_get("schema")?, name: row.try_get("name")? };
         let root: (Option<String>, Option<String>) = (row.try_get("root_schema")?, row.try_get("root")?);
         for node in plan.nodes.iter_mut().filter(|node| node.table.as_ref() == Some(&table)) {
-            node.root = root.0.clone().zip(root.1.clone());
+            node.root = root.0.clone().zip(root.1.clone()).map(|(schema, name)| Relation { schema, name });
         }
         if row.try_get("unanalyzed")? {
-            unanalyzed.push(quote::qualified(&table.0, &table.1));
+            unanalyzed.push(table.full());
         }
     }
     unanalyzed.sort();

@@ -9,7 +9,7 @@ use super::Settings;
 use super::connect::Session;
 use super::failure;
 use crate::error::Result;
-use crate::model::units;
+use crate::model::{text, units};
 
 /// What a server says of itself. A saved live state may give any part of it in its `site` table.
 #[derive(Clone, Debug, Deserialize)]
@@ -35,14 +35,25 @@ pub struct Site {
     pub replicas: i64,
     /// How long the server has been up, in seconds.
     pub uptime: i64,
+    /// The database's own tablespace, which is not named.
+    pub tablespace: String,
+    /// All tablespaces.
+    pub tablespaces: Vec<String>,
+    /// Who would be waited for by a concurrent build, in words.
+    pub blockers: Vec<String>,
+    /// The target's schemas; in the first, names need no schema.
+    pub schemas: Vec<String>,
+    /// The first of them.
+    pub schema: String,
+    /// What is known of the indexes beyond what is compared.
+    #[serde(skip)]
+    pub indexes: super::index::Known,
     /// The target's own `lock_timeout`.
     #[serde(skip)]
     pub lock_timeout: Duration,
     /// The target's own `build_timeout`.
     #[serde(skip)]
     pub build_timeout: Duration,
-    /// The first of the target's schemas, in which names need no schema.
-    pub schema: String,
     /// The server's parameters, where a kind needs them.
     pub catalog: super::catalog::Catalog,
     /// Relations that stand where a cache table should, by the resource's name, each with why it is none.
@@ -63,12 +74,24 @@ impl Default for Site {
             stats_age: None,
             replicas: 0,
             uptime: 0,
+            tablespace: "pg_default".to_owned(),
+            tablespaces: Vec::new(),
+            blockers: Vec::new(),
+            schemas: vec!["public".to_owned()],
+            schema: "public".to_owned(),
+            indexes: super::index::Known::default(),
             lock_timeout: super::default_lock_timeout().std(),
             build_timeout: super::default_build_timeout().std(),
-            schema: "public".to_owned(),
             catalog: super::catalog::Catalog::default(),
             foreign: std::collections::BTreeMap::new(),
         }
+    }
+}
+
+impl Site {
+    /// Whether definitions can be tried out on an empty copy of their table.
+    pub fn can_shadow(&self) -> bool {
+        !self.in_recovery && self.may_use_temp
     }
 }
 
@@ -79,9 +102,20 @@ const SITE: &str = "select current_setting('server_version_num')::int4 as versio
     (select extract(epoch from now() - stats_reset)::int8 from pg_stat_database where datname = current_database()) as stats_age, \
     (select count(*) from pg_stat_replication) as replicas, \
     (select system_identifier from pg_control_system()) as system, \
-    extract(epoch from now() - pg_postmaster_start_time())::int8 as uptime";
+    extract(epoch from now() - pg_postmaster_start_time())::int8 as uptime, \
+    (select t.spcname::text from pg_database d join pg_tablespace t on t.oid = d.dattablespace where d.datname = current_database()) as tablespace, \
+    array(select spcname::text from pg_tablespace order by 1) as tablespaces";
 
-/// Asks the server about itself, in one round trip; also what tells this database from every other.
+/// What a concurrent build would wait for: sessions whose transaction has been open for a while, and prepared transactions.
+const BLOCKERS: &str = "select 'waits for session ' || pid || ' of ' || coalesce(usename, '?') || \
+        coalesce(' (' || nullif(application_name, '') || ')', '') as who, extract(epoch from now() - xact_start)::int8 as age from pg_stat_activity \
+        where datname = current_database() and xact_start < now() - interval '30 s' and pid <> pg_backend_pid() \
+            and backend_type in ('client backend', 'autovacuum worker') \
+    union all select 'waits for the prepared transaction ' || gid, extract(epoch from now() - prepared)::int8 from pg_prepared_xacts \
+        where database = current_database() \
+    order by 2 desc limit 5";
+
+/// Asks the server about itself, in two round trips; also what tells this database from every other.
 ///
 /// # Errors
 /// As any statement.
@@ -99,14 +133,27 @@ pub async fn read(session: &mut Session, settings: &Settings) -> Result<(Site, S
             stats_age: row.try_get("stats_age")?,
             replicas: row.try_get("replicas")?,
             uptime: row.try_get("uptime")?,
+            tablespace: row.try_get("tablespace")?,
+            tablespaces: row.try_get("tablespaces")?,
+            blockers: Vec::new(),
+            schemas: settings.schemas.clone(),
+            schema: settings.schemas.first().cloned().unwrap_or_default(),
+            indexes: super::index::Known::default(),
             lock_timeout: units::Duration::std(settings.lock_timeout),
             build_timeout: units::Duration::std(settings.build_timeout),
-            schema: settings.schemas.first().cloned().unwrap_or_default(),
             ..Site::default()
         })
     };
     let system: i64 = row.try_get("system").map_err(failure::explain)?;
-    let site = built().map_err(failure::explain)?;
+    let mut site = built().map_err(failure::explain)?;
+    let blockers: Vec<(String, i64)> =
+        sqlx::query_as(BLOCKERS).fetch_all(&mut session.conn).await.map_err(failure::explain)?;
+    site.blockers = blockers
+        .into_iter()
+        .map(|(who, age)| {
+            format!("{}, open for {}", text::tame(&who), text::span(Duration::from_secs(age.unsigned_abs())))
+        })
+        .collect();
     let identity = format!("{system}/{}", site.database);
     Ok((site, identity))
 }

@@ -1,15 +1,30 @@
-//! The kind `index`: what a policy says of an index, and its parts in reading order.
+//! The kind `index`: what a policy says of an index. Read in this order: what can be checked offline, what is there, what is equal, what to run.
+
+mod canonical;
+mod catalog;
+mod check;
+mod evidence;
+pub mod look;
+pub mod name;
+mod partition;
+mod read;
+mod remark;
+mod shadow;
+pub mod sql;
+mod steps;
+mod table;
+mod text;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::connect::Session;
-use super::frame::Found;
-use super::{Op, Settings, Site, Spec};
-use crate::error::Result;
 use crate::model::{Comparison, Kind, Many};
-use crate::provider::{Delta, Draft, Pairing, Problem, Scope, Want};
+
+pub use canonical::canonical;
+pub use check::check;
+pub use read::{Known, read};
+pub use steps::steps;
 
 /// The kind, as the registry holds it.
 pub const KIND: Kind = Kind {
@@ -21,7 +36,7 @@ pub const KIND: Kind = Kind {
     prunable: true,
 };
 
-/// What an index is. Its name is the resource's name; its schema is its table's.
+/// What an index is. Its name is the resource's name, where `name` gives no other; its schema is its table's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Index {
@@ -64,10 +79,10 @@ pub struct Index {
 /// An index that a statement builds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Built {
-    /// The schema of the index and its table.
-    pub schema: String,
-    /// The index's name.
-    pub name: String,
+    /// The index.
+    pub index: name::Relation,
+    /// Its table: a partition's part has another one than `spec` says.
+    pub table: name::Relation,
     /// What it is to be.
     pub spec: Index,
 }
@@ -78,30 +93,4 @@ fn btree() -> String {
 
 fn yes() -> bool {
     true
-}
-
-/// What can be said of the policy without a server.
-pub fn check(_: &Settings, _: &[Want<Spec>]) -> Vec<Problem> {
-    Vec::new()
-}
-
-/// Reads all indexes of the target's schemas, and the declared ones.
-///
-/// # Errors
-/// When the catalog cannot be read.
-pub async fn read(_: &mut Session, _: &Settings, _: &Scope<'_, Spec>, _: &mut Site, _: &mut Found) -> Result<()> {
-    Ok(())
-}
-
-/// Brings both sides of each pair to the server's own form.
-///
-/// # Errors
-/// When the server cannot be asked.
-pub async fn canonical(_: &mut Session, _: &Site, _: &mut [Pairing<Spec>]) -> Result<Vec<Problem>> {
-    Ok(Vec::new())
-}
-
-/// What to run for these differences; those of other kinds are left alone.
-pub fn steps(_: &Site, _: &[Delta<Spec>]) -> Vec<Draft<Op>> {
-    Vec::new()
 }
