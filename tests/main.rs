@@ -5,6 +5,8 @@ mod cli;
 mod kit;
 mod laws;
 #[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "postgres")]
 mod postgres_index;
 mod readme;
 mod tidy;
