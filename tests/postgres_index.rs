@@ -7,7 +7,7 @@ use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use evenkeel::error::Result;
-use evenkeel::model::{Action, Attributes, Origin, ResourceId, Secret, Stage, TargetId, value};
+use evenkeel::model::{Action, Attributes, Origin, ResourceId, TargetId, value};
 use evenkeel::provider::{
     Breadth, Claim, Context, Delta, Draft, Holder, Live, Pairing, Problem, Progress, Provider, Reading, Scope, Want,
 };
@@ -46,7 +46,7 @@ impl Server {
         ]));
         let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
         let options = format!(
-            "-p {port} -k {} -c listen_addresses=127.0.0.1 -c fsync=off -c max_prepared_transactions=5 -c autovacuum=off -c log_statement=all",
+            "-p {port} -k {} -c listen_addresses=127.0.0.1 -c fsync=off -c max_prepared_transactions=5 -c autovacuum=off -c log_statement=all -c log_min_duration_statement=0 -c log_line_prefix=%m-%p-",
             folder.display()
         );
         run(as_postgres(&format!("{BIN}/pg_ctl"))
@@ -64,7 +64,7 @@ impl Server {
 
     /// Statics are never dropped: a child of ours stops the server once this process is gone.
     fn watch_over(&self) {
-        let script = "while kill -0 \"$1\" 2>/dev/null; do sleep 1; done; \"$2/pg_ctl\" -D \"$3/data\" -m immediate stop >/dev/null 2>&1; rm -rf \"$3\"";
+        let script = "while [ -d \"/proc/$1\" ]; do sleep 1; done; \"$2/pg_ctl\" -D \"$3/data\" -m immediate stop >/dev/null 2>&1";
         as_postgres("sh")
             .args(["-c", script, "sh", &std::process::id().to_string(), BIN])
             .arg(&self.folder)
