@@ -2,6 +2,7 @@
 
 pub mod codes;
 mod decode;
+mod edit;
 mod expand;
 mod join;
 mod keys;
@@ -23,6 +24,7 @@ pub use crate::model::Sources;
 use crate::model::{Kind, Pattern, Place, ResourceId, TargetId};
 
 pub use decode::{decode, decode_resource, decode_settings};
+pub use edit::{Edit, edit};
 pub use load::{File, Input, load};
 pub use node::{Entry, Node, NodeValue, Reference, Table};
 pub use reference::Lookup;
