@@ -25,6 +25,7 @@ use crate::model::{Kind, Pattern, Place, ResourceId, TargetId};
 
 pub use decode::{decode, decode_resource, decode_settings};
 pub use edit::{Edit, edit};
+pub(crate) use keys::{Limits, ResourceKeys};
 pub use load::{File, Input, load};
 pub use node::{Entry, Node, NodeValue, Reference, Table};
 pub use reference::Lookup;
