@@ -7,6 +7,7 @@ mod value;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::node::split_path;
 use super::write::{pretty, section};
 use super::{Entry, Node, NodeValue, Table, parse};
 use crate::error::{Error, Result};
@@ -77,15 +78,6 @@ fn keys_of(address: &Address) -> Vec<String> {
     let mut keys = vec![target.provider.clone(), target.name.clone(), resource.kind.clone()];
     keys.extend(resource.name.clone());
     keys
-}
-
-/// Splits the first key off a path. A key may have dots itself, so the longest one that is there wins.
-fn split<'p>(table: &Table, path: &'p str) -> Option<(&'p str, Option<&'p str>)> {
-    if table.contains_key(path) {
-        return Some((path, None));
-    }
-    let dots = path.rmatch_indices('.').map(|(at, _)| (&path[..at], Some(&path[at + 1..])));
-    dots.into_iter().find(|(key, _)| table.contains_key(*key))
 }
 
 /// Writes the value under `keys`, whose tables but for the last key are there.
@@ -216,7 +208,7 @@ impl<'t> Document<'t> {
         let mut keys = keys_of(address);
         let mut rest = path;
         loop {
-            let Some((key, below)) = table.and_then(|table| split(table, rest)) else {
+            let Some((key, below)) = table.and_then(|table| split_path(table, rest)) else {
                 keys.push(rest.to_owned());
                 return Ok(keys);
             };
