@@ -108,3 +108,12 @@ impl Node {
         }
     }
 }
+
+/// Splits the first key off a path, `with.fillfactor`. A key may have dots itself, so the longest one that is there wins.
+pub(super) fn split_path<'p>(table: &Table, path: &'p str) -> Option<(&'p str, Option<&'p str>)> {
+    if table.contains_key(path) {
+        return Some((path, None));
+    }
+    let mut splits = path.rmatch_indices('.').map(|(at, _)| (&path[..at], Some(&path[at + 1..])));
+    splits.find(|(key, _)| table.contains_key(*key))
+}

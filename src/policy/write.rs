@@ -60,7 +60,7 @@ fn many_lines(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use insta::assert_snapshot;
     use proptest::prelude::*;
     use serde_json::json;
@@ -176,7 +176,8 @@ mod tests {
         "#);
     }
 
-    fn values() -> impl Strategy<Value = Value> {
+    /// Any value that a policy can hold.
+    pub(crate) fn values() -> impl Strategy<Value = Value> {
         let text = prop_oneof![".*", "[a\"\\\\\n\r\t '=]*"];
         let leaf = prop_oneof![
             any::<bool>().prop_map(Value::from),

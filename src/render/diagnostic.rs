@@ -162,3 +162,125 @@ impl Masked<'_> {
         start..start + marked.find(['\n', '\r']).unwrap_or(marked.len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+
+    fn check(file: &str, problems: impl Fn(&dyn Fn(&str) -> Place) -> Vec<Diagnostic>) -> String {
+        let mut sources = Sources::default();
+        let name = sources.add("shop.toml", file);
+        let find = |what: &str| {
+            let start = file.find(what).expect("it is in the file");
+            Place { file: name.clone(), span: start..start + what.len() }
+        };
+        text(&problems(&find), &sources, 60, Colour::Plain)
+    }
+
+    #[test]
+    fn problems_are_sorted_and_counted() {
+        let shown = check("a = 1\nb = 2\n", |find| {
+            vec![
+                Diagnostic::warning("odd", "this is odd", find("b")),
+                Diagnostic::error("bad", "this is bad", find("1")).label("here").hint("write it better"),
+                Diagnostic::error("worse", "this is nowhere", None),
+            ]
+        });
+        assert_snapshot!(shown, @r#"
+        error[worse]: this is nowhere
+
+        error[bad]: this is bad
+         --> shop.toml:1:5
+          |
+        1 | a = 1
+          |     ^ here
+          |
+          = hint: write it better
+
+        warning[odd]: this is odd
+         --> shop.toml:2:1
+          |
+        2 | b = 2
+          | ^
+
+        2 errors, 1 warning
+        "#);
+        assert_eq!(check("", |_| Vec::new()), "");
+    }
+
+    #[test]
+    fn of_a_long_value_the_first_line_is_marked() {
+        let file = format!("a = [\n  1,\n]\nb = \"{}\"\n", "long ".repeat(30));
+        let shown = check(&file, |find| {
+            vec![
+                Diagnostic::error("bad", "this is bad", find("[\n  1,\n]")),
+                Diagnostic::error("bad", "this too", find("b =")),
+            ]
+        });
+        assert_snapshot!(shown, @r#"
+        error[bad]: this is bad
+         --> shop.toml:1:5
+          |
+        1 | a = [
+          |     ^
+
+        error[bad]: this too
+         --> shop.toml:4:1
+          |
+        4 | b = "long long long long long long long long long lon...
+          | ^^^
+
+        2 errors
+        "#);
+    }
+
+    #[test]
+    fn places_far_apart_are_shown_apart() {
+        let file = format!("a = 1\n{}b = 2\n", "\n".repeat(99));
+        let shown = check(&file, |find| {
+            vec![Diagnostic::error("bad", "these collide", find("b")).related(find("a"), "first here")]
+        });
+        assert_snapshot!(shown, @r#"
+        error[bad]: these collide
+           --> shop.toml:101:1
+            |
+        101 | b = 2
+            | ^
+            |
+           ::: shop.toml:1:1
+            |
+          1 | a = 1
+            | - first here
+
+        1 error
+        "#);
+    }
+
+    #[test]
+    fn what_a_system_says_is_tamed() {
+        let shown = check("password = 'hunter2'\nwhere = 'a\tb'\n", |find| {
+            vec![
+                Diagnostic::error("rejected", "no \u{1b}[31mgood: db://app:hunter2@db\nin two lines", find("'a\tb'")),
+                Diagnostic::error("rejected", "a secret", find("'hunter2'")).label("password=hunter2"),
+            ]
+        });
+        assert_snapshot!(shown, @r#"
+        error[rejected]: a secret
+         --> shop.toml:1:12
+          |
+        1 | password = '*******'
+          |            ^^^^^^^^^ password=*******
+
+        error[rejected]: no \u{1b}[31mgood: db://app:*******@db
+                         in two lines
+         --> shop.toml:2:9
+          |
+        2 | where = 'a    b'
+          |         ^^^^^^^^
+
+        2 errors
+        "#);
+    }
+}
