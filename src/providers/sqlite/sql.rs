@@ -122,8 +122,8 @@ pub fn beside(file: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Byte 18 of the header says how the file is written: 2 is WAL.
-fn in_wal_mode(file: &Path) -> Result<bool> {
+/// Whether changes go to a log beside the file. Byte 18 of the header says so; SQLite itself does not while it is promised that nobody writes.
+pub fn in_wal_mode(file: &Path) -> Result<bool> {
     let mut header = [0; 19];
     let read = File::open(file).and_then(|mut file| file.read(&mut header)).map_err(|error| unreadable(file, error))?;
     Ok(read == header.len() && header[18] == 2)
