@@ -176,7 +176,7 @@ mod tests {
             let start = file.find(what).expect("it is in the file");
             Place { file: name.clone(), span: start..start + what.len() }
         };
-        text(&problems(&find), &sources, 60, Colour::Plain)
+        text(&problems(&find), &sources, Style { colour: Colour::Plain, width: 60 })
     }
 
     #[test]

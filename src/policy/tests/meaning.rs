@@ -46,7 +46,7 @@ source = { hot = { pattern = "p:*", top = 3 } }
 /// A policy as lines: what each value is, and the place where it won.
 fn show(base: &[(&str, &str)], overlays: &[(&str, &str)]) -> String {
     let (policy, problems) = all_problems(base, overlays);
-    assert_eq!(text(&problems, &policy.sources, 100, Colour::Plain), "");
+    assert_eq!(text(&problems, &policy.sources, Style::default()), "");
     let mut out = String::new();
     for Target { id, settings, prune, guards, resources } in &policy.targets {
         let places = &policy.sources;

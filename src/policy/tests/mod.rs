@@ -12,7 +12,8 @@ use super::sample::{self, REGISTRY};
 use super::*;
 use crate::model::Diagnostic;
 use crate::provider::Context;
-use crate::render::diagnostic::{Colour, text};
+use crate::render::diagnostic::text;
+use crate::render::{Colour, Style};
 
 fn vocabulary() -> Vocabulary {
     REGISTRY.iter().map(|descriptor| (descriptor.name, descriptor.kinds)).collect()
@@ -57,7 +58,7 @@ fn all_problems(base: &[(&str, &str)], overlays: &[(&str, &str)]) -> (Policy, Ve
 
 fn check_files(base: &[(&str, &str)], overlays: &[(&str, &str)]) -> String {
     let (policy, problems) = all_problems(base, overlays);
-    let text = text(&problems, &policy.sources, 100, Colour::Plain);
+    let text = text(&problems, &policy.sources, Style::default());
     assert!(!text.contains("hunter2"), "a secret is shown: {text}");
     text
 }

@@ -183,7 +183,7 @@ fn a_file_that_is_no_text() {
     let base = [File::new("a.toml", b"[shopdb.shop]\nurl = \"caf\xe9\"\n".to_vec())];
     let (policy, problems) =
         load(Input { base: &base, overlays: &[], vocabulary: &vocabulary(), lookup: Lookup::Offline });
-    assert_snapshot!(text(&problems, &policy.sources, 100, Colour::Plain), @r#"
+    assert_snapshot!(text(&problems, &policy.sources, Style::default()), @r#"
     error[not-utf8]: the file is not UTF-8
      --> a.toml:2:11
       |
@@ -234,7 +234,7 @@ proptest::proptest! {
                 let context = Context { target: target.id.clone(), connect_timeout: Duration::from_secs(1) };
                 problems.extend((REGISTRY[0].open)(target, context, &policy.sources).err().into_iter().flatten());
             }
-            text(&problems, &policy.sources, 80, Colour::Ansi);
+            text(&problems, &policy.sources, Style { colour: Colour::Ansi, width: 80 });
             crate::render::diagnostic::json(&problems, &policy.sources);
         }
     }
