@@ -7,6 +7,7 @@
 mod context;
 mod driver;
 mod erase;
+pub mod file;
 mod progress;
 
 use std::fmt::Display;
