@@ -1,6 +1,12 @@
 //! The registry: every provider, one line each.
 
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+
 use crate::provider::Descriptor;
 
 /// The providers of this build, sorted by name.
-pub static REGISTRY: &[Descriptor] = &[];
+pub static REGISTRY: &[Descriptor] = &[
+    #[cfg(feature = "sqlite")]
+    crate::provider::describe::<sqlite::Sqlite>(),
+];
