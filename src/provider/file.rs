@@ -98,8 +98,11 @@ pub async fn unlock(path: &Path) -> Result<String> {
     blocking(move || {
         let beside = beside(&resolve(&path)?, "lock");
         let Some(busy) = held(&beside)? else { return Ok(format!("nobody holds `{}`", beside.display())) };
-        Err(Error::new(ErrorKind::Locked, format!("`{}` is held by {}, which still runs", beside.display(), busy.holder))
-            .hint("end that process; its lock goes with it"))
+        Err(Error::new(
+            ErrorKind::Locked,
+            format!("`{}` is held by {}, which still runs", beside.display(), busy.holder),
+        )
+        .hint("end that process; its lock goes with it"))
     })
     .await
 }
@@ -146,7 +149,11 @@ fn refusal(path: &Path) -> Option<String> {
     if there.mode() & 0o222 == 0 {
         return Some(format!("`{}` is read-only", path.display()));
     }
-    OpenOptions::new().write(true).open(path).err().map(|error| format!("`{}` cannot be written: {error}", path.display()))
+    OpenOptions::new()
+        .write(true)
+        .open(path)
+        .err()
+        .map(|error| format!("`{}` cannot be written: {error}", path.display()))
 }
 
 fn exchange(path: &Path, expected: Option<&Fingerprint>, bytes: &[u8]) -> Result<()> {
@@ -326,9 +333,11 @@ mod tests {
             assert_eq!(format!("{:?}: {text}", failed.kind()), error);
             assert_eq!(fs::read(&path).ok(), before);
         };
-        check(Some(b"old"), "Conflict: `/a.ini` was changed by somebody else since it was read; nothing was written").await;
+        check(Some(b"old"), "Conflict: `/a.ini` was changed by somebody else since it was read; nothing was written")
+            .await;
         fs::write(&path, "theirs").unwrap();
-        check(Some(b"old"), "Conflict: `/a.ini` was changed by somebody else since it was read; nothing was written").await;
+        check(Some(b"old"), "Conflict: `/a.ini` was changed by somebody else since it was read; nothing was written")
+            .await;
         check(None, "Conflict: `/a.ini` was changed by somebody else since it was read; nothing was written").await;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
         check(Some(b"theirs"), "Denied: `/a.ini` is read-only; nothing was written").await;

@@ -289,7 +289,8 @@ impl Unit {
             // Microseconds are exact in a double up to 285 years.
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be in range")]
             let exact = |micros: f64| Duration::from_micros(micros.round() as u64);
-            let seconds = integer(text).and_then(|n| i32::try_from(n).ok()).map(f64::from).or_else(|| text.parse().ok());
+            let seconds =
+                integer(text).and_then(|n| i32::try_from(n).ok()).map(f64::from).or_else(|| text.parse().ok());
             seconds.filter(|n: &f64| (0.0..1e10).contains(n)).map_or_else(raw, |n| json!(exact(n * scale)))
         };
         match self {
@@ -300,9 +301,9 @@ impl Unit {
             },
             Self::Seconds(_) | Self::WholeSeconds => micros(1e6),
             Self::Millis => micros(1e3),
-            Self::Bytes(..) => integer(text)
-                .and_then(|n| u64::try_from(n).ok())
-                .map_or_else(raw, |n| json!(Size::from_bytes(n))),
+            Self::Bytes(..) => {
+                integer(text).and_then(|n| u64::try_from(n).ok()).map_or_else(raw, |n| json!(Size::from_bytes(n)))
+            }
             Self::Octal => integer(text).filter(|n| *n >= 0).map_or_else(raw, |n| json!(format!("{n:04o}"))),
             Self::Word(_) => json!(text.to_lowercase()),
             // How newer versions tell an empty default.
@@ -319,7 +320,11 @@ impl Unit {
             Self::Flag => value.as_bool().map_or_else(plain, |on| u8::from(on).to_string()),
             Self::Seconds(_) | Self::WholeSeconds => duration().map_or_else(plain, |duration| {
                 let (whole, rest) = (duration.as_micros() / 1_000_000, duration.as_micros() % 1_000_000);
-                if rest == 0 { whole.to_string() } else { format!("{whole}.{rest:06}").trim_end_matches('0').to_owned() }
+                if rest == 0 {
+                    whole.to_string()
+                } else {
+                    format!("{whole}.{rest:06}").trim_end_matches('0').to_owned()
+                }
             }),
             Self::Millis => duration().map_or_else(plain, |duration| duration.as_millis().to_string()),
             Self::Bytes(..) => value

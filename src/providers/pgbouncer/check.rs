@@ -34,7 +34,8 @@ pub fn offline(settings: &Settings, wants: &[Want<Spec>]) -> Vec<Problem> {
                     && least > most
                 {
                     problems.push(
-                        Problem::of(id, format!("min_pool_size {least} is over default_pool_size {most}")).at("min_pool_size"),
+                        Problem::of(id, format!("min_pool_size {least} is over default_pool_size {most}"))
+                            .at("min_pool_size"),
                     );
                 }
             }

@@ -30,8 +30,9 @@ impl Console {
     /// `Usage` for a URL that is none, `Denied` for a login that is refused, `Unreachable` otherwise.
     pub async fn connect(url: &Secret) -> Result<Self> {
         let wrong = || {
-            Error::usage("`admin_url` is not the URL of an admin console")
-                .hint("write it as \"postgres://user:password@host:6432/pgbouncer\", or { env = \"PGBOUNCER_ADMIN_URL\" }")
+            Error::usage("`admin_url` is not the URL of an admin console").hint(
+                "write it as \"postgres://user:password@host:6432/pgbouncer\", or { env = \"PGBOUNCER_ADMIN_URL\" }",
+            )
         };
         // The parser's own error could quote the URL, and with it the password.
         let options = PgConnectOptions::from_str(url.expose()).map_err(|_| wrong())?;
@@ -69,13 +70,16 @@ impl Console {
         PgConnection::connect_with(&self.options).await.map_err(|error| {
             let place = self.place();
             match &error {
-                sqlx::Error::Database(said) => {
-                    Error::new(ErrorKind::Denied, format!("the admin console at {place} refuses `{}`: {}", self.user(), said.message()))
-                        .hint(format!("add `{}` to stats_users (to plan) or admin_users (to apply) of PgBouncer", self.user()))
+                sqlx::Error::Database(said) => Error::new(
+                    ErrorKind::Denied,
+                    format!("the admin console at {place} refuses `{}`: {}", self.user(), said.message()),
+                )
+                .hint(format!("add `{}` to stats_users (to plan) or admin_users (to apply) of PgBouncer", self.user())),
+                sqlx::Error::Tls(_) => {
+                    Error::new(ErrorKind::Unreachable, format!("no verified TLS with the admin console at {place}"))
+                        .hint("give `sslrootcert`, or say `?sslmode=disable` in the URL where the network is trusted")
+                        .because(error)
                 }
-                sqlx::Error::Tls(_) => Error::new(ErrorKind::Unreachable, format!("no verified TLS with the admin console at {place}"))
-                    .hint("give `sslrootcert`, or say `?sslmode=disable` in the URL where the network is trusted")
-                    .because(error),
                 _ => Error::new(ErrorKind::Unreachable, format!("no admin console at {place}"))
                     .hint("check host and port of `admin_url`, and whether PgBouncer runs")
                     .because(error),

@@ -62,7 +62,15 @@ const REVERTS_LIVE: HazardKind = HazardKind {
 
 /// All of them.
 pub static ALL: &[HazardKind] = &[
-    VOLATILE, NEEDS_RESTART, NEEDS_RELOAD, SHRINKS_POOL, SHORTENS_TIMEOUT, CHANGES_MODE, DROPS_POOL, MOVES_POOL, REVERTS_LIVE,
+    VOLATILE,
+    NEEDS_RESTART,
+    NEEDS_RELOAD,
+    SHRINKS_POOL,
+    SHORTENS_TIMEOUT,
+    CHANGES_MODE,
+    DROPS_POOL,
+    MOVES_POOL,
+    REVERTS_LIVE,
 ];
 
 /// The change is in memory only.
@@ -77,7 +85,7 @@ pub fn needs_reload() -> Hazard {
 
 /// RELOAD would do this as well.
 pub fn reverts_live(pending: &[String]) -> Hazard {
-    REVERTS_LIVE.with(format!("RELOAD also makes {}", pending.join(", ")))
+    REVERTS_LIVE.with(format!("RELOAD also brings {}", pending.join(", ")))
 }
 
 /// The hazards of a change of one resource.
@@ -93,7 +101,9 @@ pub fn of_change(
         Some(name) => running.load.get(name).copied().unwrap_or_default(),
         None => running.total(),
     });
-    let now = |load: Option<Load>| load.map_or("how many clients are connected is not known without `admin_url`".into(), |l| l.to_string());
+    let now = |load: Option<Load>| {
+        load.map_or("how many clients are connected is not known without `admin_url`".into(), |l| l.to_string())
+    };
     if action == Action::Delete {
         return vec![DROPS_POOL.with(now(load))];
     }
@@ -101,7 +111,10 @@ pub fn of_change(
     if id.kind == "settings" {
         let fixed: Vec<_> = changed.iter().filter(|key| site.fixed(key)).map(String::as_str).collect();
         if !fixed.is_empty() {
-            hazards.push(NEEDS_RESTART.with(format!("{} at the next restart of PgBouncer, which evenkeel does not do", fixed.join(", "))));
+            hazards.push(
+                NEEDS_RESTART
+                    .with(format!("{} at the next restart of PgBouncer, which evenkeel does not do", fixed.join(", "))),
+            );
         }
     }
     if action == Action::Create {
@@ -109,7 +122,11 @@ pub fn of_change(
     }
     for path in changed {
         let Some(after) = want.get(path) else { continue };
-        let before = live.and_then(|live| live.get(path)).cloned().or_else(|| inherited(site, id, path));
+        // What counts is what the people who are connected have now; the file alone disturbs nobody.
+        let before = in_effect(site, id, path).or_else(|| live.and_then(|live| live.get(path)).cloned());
+        if before.as_ref() == Some(after) {
+            continue;
+        }
         let shown = before.as_ref().map_or("unset".into(), value::show);
         let what = format!("{path} {shown} -> {}", value::show(after));
         let hurts = |weight: Weight| before.as_ref().is_some_and(|before| weight.hurts(before, after));
@@ -118,7 +135,7 @@ pub fn of_change(
                 hazards.push(SHRINKS_POOL.with(format!("{what}; {}", now(load))));
             }
             Weight::Patience if hurts(Weight::Patience) => hazards.push(SHORTENS_TIMEOUT.with(what)),
-            Weight::Mode if before.as_ref() != Some(after) => hazards.push(CHANGES_MODE.with(format!("{what}; {}", now(load)))),
+            Weight::Mode => hazards.push(CHANGES_MODE.with(format!("{what}; {}", now(load)))),
             _ if path.starts_with("connection.") => hazards.push(MOVES_POOL.with(format!("{what}; {}", now(load)))),
             _ => {}
         }
@@ -137,11 +154,22 @@ fn weight(id: &ResourceId, path: &str) -> Weight {
     catalog::key(setting).map_or(Weight::None, |key| key.weight)
 }
 
-/// What holds for an entry that does not say it itself.
-fn inherited(site: &Site, id: &ResourceId, path: &str) -> Option<Value> {
-    let name = id.name.as_deref()?;
-    let running = site.running.as_ref().and_then(|running| running.pools.get(name)?.get(path).cloned());
-    let attribute = layer::pool_attribute(path)?;
-    let setting = attribute.fallback.or_else(|| (path == "pool_mode").then_some("pool_mode"))?;
-    running.or_else(|| site.promised(setting)).or_else(|| site.running.as_ref()?.settings.get(setting).cloned())
+/// What holds now, where the running server or a setting that stands in for an entry tells it.
+fn in_effect(site: &Site, id: &ResourceId, path: &str) -> Option<Value> {
+    let Some(name) = id.name.as_deref() else {
+        return site.running.as_ref()?.settings.get(path).cloned();
+    };
+    if let Some(running) = &site.running
+        && let Some(value) = running.pools.get(name).and_then(|pool| pool.get(path))
+    {
+        return Some(value.clone());
+    }
+    if site.written().get(name).is_some_and(|entry| entry.contains_key(path)) {
+        return None;
+    }
+    let setting = layer::pool_attribute(path)?.fallback.or_else(|| (path == "pool_mode").then_some("pool_mode"))?;
+    match &site.running {
+        Some(running) => running.settings.get(setting).cloned(),
+        None => site.promised(setting),
+    }
 }

@@ -99,11 +99,9 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Item>, Fault> {
             }
             _ => {
                 let (key, key_end) = match rest[0] {
-                    quote @ (b'"' | b'\'') => {
-                        quoted(rest, quote).map(|(key, length)| (key, at + length)).ok_or_else(|| {
-                            fault(at, "a quoted key without its closing quote")
-                        })?
-                    }
+                    quote @ (b'"' | b'\'') => quoted(rest, quote)
+                        .map(|(key, length)| (key, at + length))
+                        .ok_or_else(|| fault(at, "a quoted key without its closing quote"))?,
                     _ => {
                         let end = skip(at, key_byte);
                         (text(&bytes[at..end]), end)

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use super::catalog::{self, Unit};
 use super::conninfo::{self, Pair};
 use super::spec::{Parameters, Pool, Spec};
-use super::catalog::{self, Unit};
 use crate::error::{Error, Result};
 use crate::model::{Attributes, Value, value};
 
@@ -102,7 +102,11 @@ pub fn pool_attribute(path: &str) -> Option<&'static Attribute> {
 
 /// How the values of an attribute of either kind are written.
 pub fn unit(kind: &str, path: &str) -> Unit {
-    if kind == "pool" { pool_attribute(path).map_or(Unit::Text, |attribute| attribute.unit) } else { catalog::unit(path) }
+    if kind == "pool" {
+        pool_attribute(path).map_or(Unit::Text, |attribute| attribute.unit)
+    } else {
+        catalog::unit(path)
+    }
 }
 
 /// A wanted or live specification as a layer.
@@ -165,11 +169,14 @@ pub fn pool_of_file(line: &str) -> Option<Layer> {
 
 fn in_file(attribute: &Attribute, pairs: &[Pair]) -> Option<Value> {
     let Pair { value, .. } = conninfo::find(pairs, attribute.keys)?;
-    readable(attribute, &match attribute.unit {
-        // The server reads these with C's `atoi`: as many digits as there are, else 0.
-        Unit::Count(..) | Unit::WholeSeconds => leading_number(value).to_string(),
-        _ => value.clone(),
-    })
+    readable(
+        attribute,
+        &match attribute.unit {
+            // The server reads these with C's `atoi`: as many digits as there are, else 0.
+            Unit::Count(..) | Unit::WholeSeconds => leading_number(value).to_string(),
+            _ => value.clone(),
+        },
+    )
 }
 
 fn leading_number(text: &str) -> i64 {

@@ -168,7 +168,7 @@ fn remark(site: &Site, notes: &mut Vec<String>) {
     }
     let pending = site.pending(|_, _| false);
     if !pending.is_empty() {
-        notes.push(format!("the running server is not as its file says; RELOAD would make {}", pending.join(", ")));
+        notes.push(format!("the running server is not as its file says; at the next RELOAD: {}", pending.join(", ")));
     }
     if let Some(tree) = &site.tree {
         for (key, text) in tree.settings() {

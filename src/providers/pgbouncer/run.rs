@@ -92,8 +92,11 @@ async fn admit(console: &Console) -> Result<()> {
     if listed || console.user() == "pgbouncer" {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Denied, format!("`{}` may not RELOAD this PgBouncer; nothing was written", console.user()))
-        .hint(format!("add `{}` to admin_users, or give an `admin_url` with a user who is there", console.user())))
+    Err(Error::new(
+        ErrorKind::Denied,
+        format!("`{}` may not RELOAD this PgBouncer; nothing was written", console.user()),
+    )
+    .hint(format!("add `{}` to admin_users, or give an `admin_url` with a user who is there", console.user())))
 }
 
 async fn edit(config: &Path, file: &Path, expected: Option<&Fingerprint>, edits: &[Edit]) -> Result<()> {

@@ -176,7 +176,11 @@ impl Site {
         let show = |value: Option<&Value>| value.map_or("nothing".into(), crate::model::value::show);
         for (key, now) in &running.settings {
             let then = self.promised(key);
-            if !self.fixed(key) && !catalog::READ_ONLY.contains(&key.as_str()) && then.as_ref() != Some(now) && !spare("", key) {
+            if !self.fixed(key)
+                && !catalog::READ_ONLY.contains(&key.as_str())
+                && then.as_ref() != Some(now)
+                && !spare("", key)
+            {
                 found.push(format!("{key} {} -> {}", show(Some(now)), show(then.as_ref())));
             }
         }
@@ -189,6 +193,11 @@ impl Site {
                 continue;
             };
             for attribute in layer::POOL.iter().filter(|attribute| layer::shown(attribute, &running.sample)) {
+                // What follows from a spared setting is spared with it.
+                let follows = |setting: &str| !entry.contains_key(attribute.path) && spare("", setting);
+                if attribute.fallback.is_some_and(follows) {
+                    continue;
+                }
                 let (now, then) = (now.get(attribute.path), self.entry_promised(name, entry, attribute));
                 if now != then.as_ref() && !spare(name, attribute.path) {
                     found.push(format!("{name} {} {} -> {}", attribute.path, show(now), show(then.as_ref())));

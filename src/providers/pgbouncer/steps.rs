@@ -51,7 +51,9 @@ fn difference<'a>(site: &Site, delta: &'a Delta<Spec>) -> Difference<'a> {
 fn changed(delta: &Delta<Spec>, want: &Layer) -> Vec<String> {
     let named = |path: &str| {
         delta.action == Action::Create
-            || delta.changed.iter().any(|root| path.strip_prefix(root.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.')))
+            || delta.changed.iter().any(|root| {
+                path.strip_prefix(root.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            })
     };
     want.keys().filter(|path| named(path)).cloned().collect()
 }
@@ -215,4 +217,265 @@ pub fn refusal(site: &Site, id: &ResourceId, want: &Layer, live: Option<&Layer>)
     let changed: Vec<String> =
         want.keys().filter(|path| live.is_none_or(|live| live.get(*path) != want.get(*path))).cloned().collect();
     edits(site.tree.as_ref(), id, action, want, &changed).iter().find_map(|edit| tree.edit(edit).err())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use super::*;
+    use crate::model::{Origin, value};
+    use crate::provider::file::{Fingerprint, Snapshot};
+    use crate::provider::{Breadth, Scope, Want};
+    use crate::providers::pgbouncer::layer::Row;
+    use crate::providers::pgbouncer::site::Running;
+    use crate::providers::pgbouncer::{check, live};
+    use serde_json::json;
+
+    /// Rows as the console tells them: the header, then one line each.
+    fn rows(text: &str) -> Vec<Row> {
+        let mut lines = text.lines().map(|line| line.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>());
+        let header = lines.next().unwrap_or_default();
+        lines.map(|cells| header.iter().cloned().zip(cells).collect()).collect()
+    }
+
+    fn running(config: &str, databases: &str, pools: &str) -> Running {
+        let config = rows(&format!("key|value|default|changeable\n{config}"));
+        let columns =
+            "name|host|port|database|force_user|pool_size|min_pool_size|reserve_pool|pool_mode|max_connections";
+        let pools = format!("database|user|cl_active|cl_waiting|sv_active|sv_idle\n{pools}");
+        Running::new(
+            &rows("version\nPgBouncer 1.18.0"),
+            &config,
+            &rows(&format!("{columns}\n{databases}")),
+            &rows(&pools),
+        )
+    }
+
+    fn tree(text: &str) -> Tree {
+        let main = Path::new("/etc/pgbouncer.ini").to_owned();
+        let bytes = text.as_bytes().to_vec();
+        let print = Fingerprint::of(&bytes);
+        Tree::build(&main.clone(), &BTreeMap::from([(main.clone(), Snapshot { path: main, bytes, print })])).unwrap()
+    }
+
+    /// Everything that a plan would say about these wants.
+    fn plan(ini: Option<&str>, running: Option<Running>, wants: &Value) -> String {
+        let config = ini.map(|_| PathBuf::from("/etc/pgbouncer.ini"));
+        let site = Site { config, console: running.is_some(), tree: ini.map(tree), running };
+        let origin = Origin { file: "p.toml".into(), line: 1 };
+        let wants: Vec<Want<Spec>> = wants
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(name, spec)| {
+                let id = if name == "settings" { ResourceId::only(name) } else { ResourceId::named("pool", name) };
+                let spec = (!spec.is_null()).then(|| serde_json::from_value(json!({ id.kind.clone(): spec })).unwrap());
+                Want { id, spec, origin: origin.clone() }
+            })
+            .collect();
+        let scope = Scope { wanted: &wants, breadth: Breadth::Declared };
+        let composed = live::compose(&site, &scope).unwrap();
+        let mut out = String::new();
+        let (mut deltas, mut pairs) = (Vec::new(), Vec::new());
+        for Want { id, spec, .. } in &wants {
+            let there = composed.live.iter().find(|live| live.id == *id).map(|live| live.spec.clone());
+            let (want, before) =
+                (spec.as_ref().map(|s| layer::of(s).unwrap()), there.as_ref().map(|s| layer::of(s).unwrap()));
+            let mut changed = Vec::new();
+            for (path, after) in want.iter().flatten() {
+                let before = before.as_ref().and_then(|before| before.get(path));
+                if before != Some(after) {
+                    let before = before.map_or("-".into(), value::show);
+                    out.push_str(&format!("~ {id} {path} {before} -> {}\n", value::show(after)));
+                    changed.push(path.clone());
+                }
+            }
+            let action = match (&want, &before) {
+                (Some(_), None) => Action::Create,
+                (Some(_), Some(_)) => Action::Update,
+                (None, _) => Action::Delete,
+            };
+            if let Some(want) = spec {
+                pairs.push(crate::provider::Pairing { id: id.clone(), want: want.clone(), live: there.clone() });
+            }
+            if !changed.is_empty() || (want.is_none() && before.is_some()) {
+                let facts = crate::model::Facts::default();
+                deltas.push(Delta { id: id.clone(), action, want: spec.clone(), live: there, changed, facts });
+            }
+        }
+        for problem in check::online(&site, &pairs).unwrap() {
+            out.push_str(&format!("problem: {}\n", problem.message));
+        }
+        for note in composed.notes {
+            out.push_str(&format!("note: {note}\n"));
+        }
+        for draft in steps(&site, &deltas) {
+            out.push_str(&format!("{:?} {:?} {}\n", draft.stage, draft.impact, draft.op));
+            for hazard in draft.hazards {
+                out.push_str(&format!("  ! {} {}\n", hazard.code, hazard.evidence));
+            }
+        }
+        out
+    }
+
+    const CONFIG: &str = "default_pool_size|20|20|yes\nmax_client_conn|100|100|yes\nlisten_port|6432|6432|no\n\
+                          query_wait_timeout|120|120|yes\npool_mode|session|session|yes\nmin_pool_size|0|0|yes\n\
+                          reserve_pool_size|0|0|yes\nmax_db_connections|0|0|yes";
+    const SHOP: &str = "shop|db|5432|shop||20|0|0||0";
+
+    fn both(databases: &str) -> Running {
+        running(CONFIG, databases, "shop|app|7|3|5|2")
+    }
+
+    #[test]
+    fn the_file_is_written_before_the_server_reads_it() {
+        let ini = "[databases]\nshop = host=db\n[pgbouncer]\ndefault_pool_size=20\n";
+        let wants = json!({"settings": {"default_pool_size": 10, "query_wait_timeout": "30s"}});
+        insta::assert_snapshot!(plan(Some(ini), Some(both(SHOP)), &wants), @r#"
+        ~ settings default_pool_size 20 -> 10
+        ~ settings query_wait_timeout "2m" -> "30s"
+        Shift Runtime edit /etc/pgbouncer.ini: default_pool_size = 10; query_wait_timeout = 30
+        Shift Reload reload
+          ! shrinks-pool default_pool_size 20 -> 10; 5 server connections in use and 2 idle, 7 clients active and 3 waiting now
+          ! shortens-timeout query_wait_timeout "2m" -> "30s"
+        "#);
+        insta::assert_snapshot!(plan(Some(ini), None, &wants), @r#"
+        ~ settings default_pool_size 20 -> 10
+        ~ settings query_wait_timeout - -> "30s"
+        note: without `admin_url`, only `/etc/pgbouncer.ini` is compared and changed, not the running server
+        Shift Reload edit /etc/pgbouncer.ini: default_pool_size = 10; query_wait_timeout = 30
+          ! shrinks-pool default_pool_size 20 -> 10; how many clients are connected is not known without `admin_url`
+          ! needs-reload takes effect when PgBouncer is told to RELOAD, or restarted
+        "#);
+        insta::assert_snapshot!(plan(None, Some(both(SHOP)), &wants), @r#"
+        ~ settings default_pool_size 20 -> 10
+        ~ settings query_wait_timeout "2m" -> "30s"
+        note: without `config`, a change lasts until PgBouncer restarts or is told to RELOAD, and nothing here can hold a lock: two runs at once are not kept apart
+        Shift Runtime set default_pool_size = 10
+          ! volatile a restart or RELOAD of PgBouncer loses it
+          ! shrinks-pool default_pool_size 20 -> 10; 5 server connections in use and 2 idle, 7 clients active and 3 waiting now
+        Shift Runtime set query_wait_timeout = 30
+          ! volatile a restart or RELOAD of PgBouncer loses it
+          ! shortens-timeout query_wait_timeout "2m" -> "30s"
+        "#);
+    }
+
+    #[test]
+    fn a_run_that_was_killed_after_the_file_goes_on_with_the_server() {
+        let ini = "[databases]\nshop = host=db pool_size=40\n[pgbouncer]\ndefault_pool_size=10\n";
+        let wants = json!({"settings": {"default_pool_size": 10}, "shop": {"pool_size": 40}});
+        insta::assert_snapshot!(plan(Some(ini), Some(both(SHOP)), &wants), @r"
+        ~ settings default_pool_size 20 -> 10
+        ~ pool.shop pool_size 20 -> 40
+        note: the running server is not as its file says; at the next RELOAD: default_pool_size 20 -> 10, shop pool_size 20 -> 40
+        Shift Reload reload
+          ! shrinks-pool default_pool_size 20 -> 10; 5 server connections in use and 2 idle, 7 clients active and 3 waiting now
+        ");
+    }
+
+    #[test]
+    fn what_somebody_else_changed_in_the_running_server_is_not_undone_in_passing() {
+        let ini = "[databases]\nshop = host=db\n[pgbouncer]\nmax_client_conn=300\n";
+        let wants = json!({"settings": {"default_pool_size": 30}});
+        insta::assert_snapshot!(plan(Some(ini), Some(both(SHOP)), &wants), @r"
+        ~ settings default_pool_size 20 -> 30
+        note: the running server is not as its file says; at the next RELOAD: max_client_conn 100 -> 300
+        Shift Runtime edit /etc/pgbouncer.ini: default_pool_size = 30
+        Shift Runtime set default_pool_size = 30
+        ");
+        let wants = json!({"settings": {"default_pool_size": 30}, "shop": {"pool_size": 40}});
+        insta::assert_snapshot!(plan(Some(ini), Some(both(SHOP)), &wants), @r"
+        ~ settings default_pool_size 20 -> 30
+        ~ pool.shop pool_size - -> 40
+        note: the running server is not as its file says; at the next RELOAD: max_client_conn 100 -> 300
+        Shift Runtime edit /etc/pgbouncer.ini: default_pool_size = 30; shop: pool_size=40
+        Shift Reload reload
+          ! reverts-live RELOAD also brings max_client_conn 100 -> 300
+        ");
+    }
+
+    #[test]
+    fn drift_between_the_layers_shows_the_one_that_is_off() {
+        let ini = "[databases]\nshop = host=db\n[pgbouncer]\ndefault_pool_size=50\n";
+        insta::assert_snapshot!(plan(Some(ini), Some(both(SHOP)), &json!({"settings": {"default_pool_size": 20}})), @r"
+        ~ settings default_pool_size 50 -> 20
+        note: the running server is not as its file says; at the next RELOAD: default_pool_size 20 -> 50, shop pool_size 20 -> 50
+        Shift Runtime edit /etc/pgbouncer.ini: default_pool_size = 20
+        ");
+        insta::assert_snapshot!(plan(Some(ini), Some(both(SHOP)), &json!({"settings": {"default_pool_size": 50}})), @r"
+        ~ settings default_pool_size 20 -> 50
+        note: the running server is not as its file says; at the next RELOAD: default_pool_size 20 -> 50, shop pool_size 20 -> 50
+        Shift Reload reload
+        ");
+    }
+
+    #[test]
+    fn what_needs_a_restart_is_written_once() {
+        let wants = json!({"settings": {"listen_port": 6433}});
+        insta::assert_snapshot!(plan(Some("[pgbouncer]\n"), Some(both(SHOP)), &wants), @r"
+        ~ settings listen_port 6432 -> 6433
+        note: the running server is not as its file says; at the next RELOAD: shop leaves
+        Shift Restart edit /etc/pgbouncer.ini: listen_port = 6433
+          ! needs-restart listen_port at the next restart of PgBouncer, which evenkeel does not do
+        ");
+        insta::assert_snapshot!(plan(Some("[databases]\nshop=host=db\n[pgbouncer]\nlisten_port=6433\n"), Some(both(SHOP)), &wants), @"note: `listen_port` is 6432 until the next restart, then 6433 as the file says");
+        insta::assert_snapshot!(plan(None, Some(both(SHOP)), &wants), @r"
+        ~ settings listen_port 6432 -> 6433
+        problem: `listen_port` is read at the start only, and the console cannot change it
+        note: without `config`, a change lasts until PgBouncer restarts or is told to RELOAD, and nothing here can hold a lock: two runs at once are not kept apart
+        Shift Runtime set listen_port = 6433
+          ! volatile a restart or RELOAD of PgBouncer loses it
+          ! needs-restart listen_port at the next restart of PgBouncer, which evenkeel does not do
+        ");
+    }
+
+    #[test]
+    fn entries_come_change_and_go() {
+        let ini = "[databases]\nshop = host=db\n[pgbouncer]\n";
+        let wants = json!({
+            "shop": {"pool_size": 10, "pool_mode": "transaction", "connection": {"host": "db2"}},
+            "stats": {"connection": {"host": "db", "port": 5433}, "pool_size": 2}
+        });
+        insta::assert_snapshot!(plan(Some(ini), Some(both(SHOP)), &wants), @r#"
+        ~ pool.shop connection.host "db" -> "db2"
+        ~ pool.shop pool_mode - -> "transaction"
+        ~ pool.shop pool_size - -> 10
+        ~ pool.stats connection.host - -> "db"
+        ~ pool.stats connection.port - -> 5433
+        ~ pool.stats pool_size - -> 2
+        Shift Runtime edit /etc/pgbouncer.ini: shop: host=db2 pool_size=10 pool_mode=transaction; stats: host=db port=5433 pool_size=2
+        Shift Reload reload
+          ! moves-pool connection.host "db" -> "db2"; 5 server connections in use and 2 idle, 7 clients active and 3 waiting now
+          ! changes-pool-mode pool_mode "session" -> "transaction"; 5 server connections in use and 2 idle, 7 clients active and 3 waiting now
+          ! shrinks-pool pool_size 20 -> 10; 5 server connections in use and 2 idle, 7 clients active and 3 waiting now
+        "#);
+        insta::assert_snapshot!(plan(Some(ini), Some(both(SHOP)), &json!({"shop": null})), @r"
+        Contract Runtime edit /etc/pgbouncer.ini: drop shop
+        Contract Reload reload
+          ! drops-pool 5 server connections in use and 2 idle, 7 clients active and 3 waiting now
+        ");
+        insta::assert_snapshot!(plan(Some("[databases]\n[pgbouncer]\n"), Some(both(SHOP)), &json!({"shop": null})), @r"
+        note: the running server is not as its file says; at the next RELOAD: shop leaves
+        Contract Reload reload
+          ! drops-pool 5 server connections in use and 2 idle, 7 clients active and 3 waiting now
+        ");
+    }
+
+    #[test]
+    fn what_the_server_would_choke_on_is_refused() {
+        let ini = "[databases]\nshop = host=db\n[pgbouncer]\n";
+        let wants = json!({"shop": {"server_lifetime": "1h"}, "new": {"pool_size": 3}, "settings": {"max_prepared_statements": 5}});
+        insta::assert_snapshot!(plan(Some(ini), Some(both(SHOP)), &wants), @r#"
+        ~ pool.shop server_lifetime - -> "1h"
+        ~ pool.new pool_size - -> 3
+        ~ settings max_prepared_statements - -> 5
+        problem: `server_lifetime` needs PgBouncer 1.24; this is 1.18, which would not start with it
+        problem: there is no entry `new` yet, and nothing says where it leads
+        problem: PgBouncer 1.18 has no setting `max_prepared_statements`
+        Shift Runtime edit /etc/pgbouncer.ini: shop: server_lifetime=3600; new: pool_size=3; max_prepared_statements = 5
+        Shift Reload reload
+        "#);
+    }
 }

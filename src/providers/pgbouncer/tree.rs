@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::catalog::WITHOUT_DEFAULT;
 use super::conninfo;
 use super::ini::{self, Item};
-use super::catalog::WITHOUT_DEFAULT;
 use crate::provider::file::{Fingerprint, Snapshot};
 
 /// How deep includes may go; the server's own limit in the versions that have one.
@@ -161,9 +161,7 @@ impl Tree {
     fn value(&self, at: usize) -> String {
         let Step { file, item, .. } = &self.walk[at];
         match item {
-            Item::Entry { value, .. } => {
-                String::from_utf8_lossy(&self.files[*file].bytes[value.clone()]).into_owned()
-            }
+            Item::Entry { value, .. } => String::from_utf8_lossy(&self.files[*file].bytes[value.clone()]).into_owned(),
             _ => String::new(),
         }
     }
@@ -294,7 +292,8 @@ impl Tree {
             }
             Edit::Database { name, pairs } => {
                 let line = self.databases().get(name).and_then(|line| conninfo::parse(line)).unwrap_or_default();
-                let done = pairs.iter().all(|(names, value)| conninfo::find(&line, names).is_some_and(|p| p.value == *value));
+                let done =
+                    pairs.iter().all(|(names, value)| conninfo::find(&line, names).is_some_and(|p| p.value == *value));
                 (("databases".to_owned(), name.clone()), done)
             }
             Edit::Drop { name } => (("databases".to_owned(), name.clone()), !self.databases().contains_key(name)),
@@ -337,12 +336,12 @@ impl fmt::Display for Edit {
         match self {
             Self::Setting { key, text } => write!(f, "{key} = {text}"),
             Self::Database { name, pairs } => {
-                write!(f, "{name} =")?;
+                write!(f, "{name}:")?;
                 pairs.iter().try_for_each(|(names, value)| {
                     write!(f, " {}={}", names.first().unwrap_or(&""), conninfo::quote(value))
                 })
             }
-            Self::Drop { name } => write!(f, "without {name}"),
+            Self::Drop { name } => write!(f, "drop {name}"),
         }
     }
 }
