@@ -33,7 +33,7 @@ pub(super) fn expand(
         } else {
             let mut target = entry.clone();
             substitute(&mut target.node, &item);
-            rename(&mut target.node, kinds, &item);
+            rename(&mut target.node, kinds, &item, problems);
             targets.push((full, target));
         }
     }
@@ -55,12 +55,21 @@ fn substitute(node: &mut Node, item: &str) {
 }
 
 /// Names of resources take the item as well; names of attributes are the provider's and stay.
-fn rename(target: &mut Node, kinds: &'static [Kind], item: &str) {
+fn rename(target: &mut Node, kinds: &'static [Kind], item: &str, problems: &mut Vec<Diagnostic>) {
     for kind in kinds.iter().filter(|kind| kind.many == Many::Named) {
         let resources = target.table_mut().and_then(|table| table.get_mut(kind.name)).and_then(|e| e.node.table_mut());
-        if let Some(resources) = resources {
-            *resources =
-                std::mem::take(resources).into_iter().map(|(name, entry)| (name.replace(EACH, item), entry)).collect();
+        let Some(resources) = resources.filter(|names| names.keys().any(|name| name.contains(EACH))) else { continue };
+        for (name, entry) in std::mem::take(resources) {
+            let name = name.replace(EACH, item);
+            if let Some(first) = resources.get(&name) {
+                problems.push(
+                    Diagnostic::error(codes::DUPLICATE, format!("`{name}` is declared twice for `{item}`"), entry.key)
+                        .label("again here")
+                        .related(first.key.clone(), "first here"),
+                );
+            } else {
+                resources.insert(name, entry);
+            }
         }
     }
 }

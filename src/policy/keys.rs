@@ -119,10 +119,18 @@ pub(super) fn resource(
 
 /// A list of texts, each with its place. What is none is a problem.
 pub(super) fn texts(node: &Node, problems: &mut Vec<Diagnostic>) -> Vec<(String, Place)> {
-    match decode::<Vec<String>>(node) {
-        Ok(texts) => texts.into_iter().zip(items(node).iter().map(|item| item.place.clone())).collect(),
+    let text = |item: &Node| match decode::<String>(item) {
+        Ok(text) => Some((text, item.place.clone())),
         Err(found) => {
             problems.extend(found);
+            None
+        }
+    };
+    match &node.value {
+        NodeValue::List(items) => items.iter().filter_map(text).collect(),
+        // Told as the wrong type that it is.
+        _ => {
+            problems.extend(decode::<Vec<String>>(node).err().into_iter().flatten());
             Vec::new()
         }
     }

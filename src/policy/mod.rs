@@ -15,6 +15,7 @@ pub(crate) mod sample;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod write;
 
 use std::collections::BTreeMap;
 
@@ -25,6 +26,7 @@ pub use decode::{decode, decode_resource, decode_settings};
 pub use load::{File, Input, load};
 pub use node::{Entry, Node, NodeValue, Reference, Table};
 pub use reference::Lookup;
+pub use write::write;
 
 /// Everything that a set of policy files declares, after overlays, `for_each` and references.
 #[derive(Clone, Debug, Default)]

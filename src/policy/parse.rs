@@ -1,5 +1,6 @@
 //! Text to nodes: TOML, with the place of every key and value. Knows nothing of what the keys mean.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use toml::Spanned;
@@ -17,14 +18,28 @@ pub(super) fn parse(file: &Arc<str>, text: &str, problems: &mut Vec<Diagnostic>)
     let (root, errors) = DeTable::parse_recoverable(text);
     let mut parser = Parser { file, problems };
     let before = parser.problems.len();
-    let mut last_line = None;
+    let mut told: Option<Told> = None;
     for error in errors {
         let span = error.span().unwrap_or(0..0);
-        let line = text.as_bytes()[..span.start.min(text.len())].iter().filter(|byte| **byte == b'\n').count();
-        // One mistake often upsets the parser several times in its line.
-        if last_line.replace(line) != Some(line) && parser.problems.len() < before + SYNTAX_ERRORS {
-            parser.problem(error.message(), span);
+        let line = line_at(text, span.start);
+        let duplicate = error.message() == "duplicate key";
+        // One mistake often upsets the parser several times in its line, and a header written twice in all of its keys.
+        let follows = told.is_some_and(|told| {
+            told.line == line.start || told.duplicate_header && duplicate && !has_header(&text[told.line..span.start])
+        });
+        if follows || parser.problems.len() >= before + SYNTAX_ERRORS {
+            continue;
         }
+        told = Some(Told { line: line.start, duplicate_header: duplicate && has_header(&text[line.clone()]) });
+        let place = parser.place(if duplicate { trim(text, line.clone(), span) } else { span });
+        let mut problem = Diagnostic::error(codes::SYNTAX, error.message(), place);
+        if duplicate {
+            problem = problem.label("again here");
+            if let Some(first) = first_of(text, line) {
+                problem = problem.related(parser.place(first), "first here");
+            }
+        }
+        parser.problems.push(problem);
     }
     if parser.problems.len() > before {
         return None;
@@ -33,17 +48,71 @@ pub(super) fn parse(file: &Arc<str>, text: &str, problems: &mut Vec<Diagnostic>)
     (parser.problems.len() == before).then_some(table)
 }
 
+/// The syntax error that was told last.
+#[derive(Clone, Copy)]
+struct Told {
+    /// Where its line begins.
+    line: usize,
+    duplicate_header: bool,
+}
+
+/// The line around a byte, without its end.
+fn line_at(text: &str, at: usize) -> Range<usize> {
+    let at = at.min(text.len());
+    let bytes = text.as_bytes();
+    let start = bytes[..at].iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let end = bytes[at..].iter().position(|byte| *byte == b'\n').map_or(text.len(), |end| at + end);
+    start..end
+}
+
+/// Whether a line after the first, or the only one, is a table's header.
+fn has_header(lines: &str) -> bool {
+    let skipped = usize::from(lines.contains('\n'));
+    lines.lines().skip(skipped).any(|line| line.trim_start().starts_with('['))
+}
+
+/// The whole header, where the parser only points at the last part of it.
+fn trim(text: &str, line: Range<usize>, span: Range<usize>) -> Range<usize> {
+    let content = &text[line.clone()];
+    match content.find(']') {
+        Some(end) if has_header(content) => {
+            line.start + content.len() - content.trim_start().len()..line.start + end + 1
+        }
+        _ => span,
+    }
+}
+
+/// Where a header or key that stands in `line` was written before, as far as it was written in the same way.
+fn first_of(text: &str, line: Range<usize>) -> Option<Range<usize>> {
+    let content = text[line.clone()].trim_start();
+    let header = has_header(content);
+    let word = content.split_inclusive(if header { ']' } else { '=' }).next()?;
+    let mut found = None;
+    let mut start = 0;
+    for earlier in text[..line.start].split_inclusive('\n') {
+        let trimmed = earlier.trim_start();
+        if trimmed.starts_with(word) && (!header || found.is_none()) {
+            let begin = start + earlier.len() - trimmed.len();
+            found = Some(begin..begin + word.trim_end_matches('=').trim_end().len());
+        } else if !header && has_header(earlier) {
+            found = None;
+        }
+        start += earlier.len();
+    }
+    found
+}
+
 struct Parser<'a> {
     file: &'a Arc<str>,
     problems: &'a mut Vec<Diagnostic>,
 }
 
 impl Parser<'_> {
-    fn place(&self, span: std::ops::Range<usize>) -> Place {
+    fn place(&self, span: Range<usize>) -> Place {
         Place { file: self.file.clone(), span }
     }
 
-    fn problem(&mut self, message: &str, span: std::ops::Range<usize>) {
+    fn problem(&mut self, message: &str, span: Range<usize>) {
         let place = self.place(span);
         self.problems.push(Diagnostic::error(codes::SYNTAX, message, place));
     }

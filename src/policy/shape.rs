@@ -71,7 +71,10 @@ pub(super) fn check(root: Table, vocabulary: &Vocabulary, problems: &mut Vec<Dia
             }
             provider => known(provider, &entry, vocabulary, problems).is_some_and(|kinds| {
                 is_table(&entry, provider, problems) && {
-                    retain(&mut entry.node, |name, entry| check_target(provider, name, entry, kinds, problems));
+                    let mut loose = false;
+                    retain(&mut entry.node, |name, entry| {
+                        check_target(provider, name, entry, kinds, &mut loose, problems)
+                    });
                     true
                 }
             }),
@@ -122,23 +125,20 @@ pub(super) fn unknown<'a>(
 }
 
 fn is_table(entry: &Entry, path: &str, problems: &mut Vec<Diagnostic>) -> bool {
-    match &entry.node.value {
-        NodeValue::Table(_) => true,
-        other => {
-            let header = matches!(other, NodeValue::List(items) if items.iter().any(|item| item.table().is_some()));
-            let hint =
-                if header { format!("write `[{path}]`, in single brackets") } else { format!("write `[{path}]`") };
-            problems.push(
-                Diagnostic::error(
-                    codes::WRONG_TYPE,
-                    format!("`{path}` is a table, not {}", entry.node.noun()),
-                    entry.node.place.clone(),
-                )
-                .hint(hint),
-            );
-            false
-        }
+    let fits = entry.node.table().is_some();
+    if !fits {
+        let message = format!("`{path}` is a table, not {}", entry.node.noun());
+        let manner = if is_list_of_tables(&entry.node) { ", in single brackets" } else { "" };
+        problems.push(
+            Diagnostic::error(codes::WRONG_TYPE, message, entry.node.place.clone())
+                .hint(format!("write `[{path}]`{manner}")),
+        );
     }
+    fits
+}
+
+fn is_list_of_tables(node: &Node) -> bool {
+    matches!(&node.value, NodeValue::List(items) if items.iter().any(|item| item.table().is_some()))
 }
 
 fn check_defaults(entry: &mut Entry, kinds: &'static [Kind], problems: &mut Vec<Diagnostic>) {
@@ -163,10 +163,18 @@ fn check_target(
     name: &str,
     entry: &mut Entry,
     kinds: &'static [Kind],
+    loose: &mut bool,
     problems: &mut Vec<Diagnostic>,
 ) -> bool {
     let path = format!("{provider}.{}", show_key(name));
-    if !entry.node.table().is_some_and(|_| entry.node.reference().is_none()) {
+    if is_list_of_tables(&entry.node) {
+        return is_table(entry, &path, problems);
+    }
+    if entry.node.table().is_none() || entry.node.reference().is_some() {
+        // One missing name makes many loose keys; one word about it is enough.
+        if std::mem::replace(loose, true) {
+            return false;
+        }
         problems.push(
             Diagnostic::error(codes::NEEDS_TARGET, format!("`{path}` belongs to no target"), entry.key.clone())
                 .label(format!("under `[{provider}]` there are targets only"))
@@ -203,26 +211,19 @@ pub(super) fn check_target_name(name: &str, place: &Place) -> Option<Diagnostic>
 }
 
 fn check_names(path: &str, kind: &str, entry: &mut Entry, problems: &mut Vec<Diagnostic>) {
-    let mut told = false;
+    let mut loose = false;
     retain(&mut entry.node, |name, entry| {
+        if is_list_of_tables(&entry.node) {
+            return is_table(entry, &format!("{path}.{}", show_key(name)), problems);
+        }
         if entry.node.table().is_none() {
-            // One missing name makes many loose keys; one word about it is enough.
-            if !std::mem::replace(&mut told, true) {
-                let problem = match &entry.node.value {
-                    NodeValue::List(items) if items.iter().any(|item| item.table().is_some()) => {
-                        let path = format!("{path}.{}", show_key(name));
-                        Diagnostic::error(
-                            codes::WRONG_TYPE,
-                            format!("`{path}` is a table, not a list"),
-                            entry.key.clone(),
-                        )
-                        .hint(format!("write `[{path}]`, in single brackets"))
-                    }
-                    _ => Diagnostic::error(codes::NEEDS_NAME, format!("`{kind}` needs a name"), entry.key.clone())
+            // As above: one word is enough.
+            if !std::mem::replace(&mut loose, true) {
+                problems.push(
+                    Diagnostic::error(codes::NEEDS_NAME, format!("`{kind}` needs a name"), entry.key.clone())
                         .label("belongs to no named resource")
                         .hint(format!("write `[{path}.NAME]` above it")),
-                };
-                problems.push(problem);
+                );
             }
             return false;
         }

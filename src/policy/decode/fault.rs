@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::de;
 
-use crate::model::{Diagnostic, Place, text};
-use crate::policy::shape::unknown;
+use crate::model::{Diagnostic, Place, ResourceId, text};
+use crate::policy::shape::{RESOURCE_KEYS, unknown};
 use crate::policy::{Entry, Node, NodeValue, codes};
 
 /// One problem, and where it is.
@@ -18,6 +18,17 @@ pub(super) struct Fault<'a> {
     pub(super) parent: Option<&'a Node>,
     /// Whether a stand-in is to blame, so that it says nothing about the policy.
     pub(super) quiet: bool,
+}
+
+/// Whose table is decoded: what else it may hold, and what a stray table in it may be meant as.
+#[derive(Debug)]
+pub(super) enum Owner<'a> {
+    /// Nobody's in particular.
+    Nobody,
+    /// A target's, which also holds these keys and kinds.
+    Target(Vec<&'static str>),
+    /// A resource's, which also holds the engine's own keys.
+    Resource(&'a ResourceId),
 }
 
 /// Where a problem is.
@@ -65,27 +76,25 @@ impl<'a> Fault<'a> {
         }
     }
 
-    /// The problem in words. `others` are keys that are possible beside those which the type has.
-    pub(super) fn diagnose(&self, root: &'a Node, others: &[&'static str]) -> Diagnostic {
+    /// The problem in words, in a table of `owner`.
+    pub(super) fn diagnose(&self, root: &'a Node, owner: &Owner<'_>) -> Diagnostic {
         let place = self.place(root);
         let node = self.node(root);
         let secret = matches!(node.value, NodeValue::Reference(_));
         match &self.what {
             What::UnknownKey(key, expected) => {
-                let all = || expected.iter().chain(others).copied();
-                let problem = unknown(codes::UNKNOWN_KEY, "key", key, &place, all());
-                if all().next().is_none() {
-                    return problem.hint("this table takes no keys");
-                }
-                problem.hint(format!("possible here: {}", text::list(all())))
+                let at_root = std::ptr::eq(self.parent.unwrap_or(root), root);
+                let owner = if at_root { owner } else { &Owner::Nobody };
+                stray(key, expected, node.table().is_some(), &place, owner)
             }
             What::UnknownValue(_, expected) if secret => {
                 Diagnostic::error(codes::UNKNOWN_VALUE, "what this stands for is not possible here", place)
                     .hint(format!("possible here: {}", text::list(*expected)))
             }
             What::UnknownValue(value, expected) => {
-                let noun = if matches!(self.spot, Some(Spot::Key(_))) { "key" } else { "value" };
-                unknown(codes::UNKNOWN_VALUE, noun, value, &place, expected.iter().copied())
+                let key = matches!(self.spot, Some(Spot::Key(_)));
+                let (code, noun) = if key { (codes::UNKNOWN_KEY, "key") } else { (codes::UNKNOWN_VALUE, "value") };
+                unknown(code, noun, value, &place, expected.iter().copied())
                     .hint(format!("possible here: {}", text::list(*expected)))
             }
             What::Missing(key) => Diagnostic::error(codes::MISSING_KEY, format!("`{key}` is missing"), place)
@@ -106,6 +115,38 @@ impl<'a> Fault<'a> {
             },
             What::Reference(problem) => (**problem).clone(),
         }
+    }
+}
+
+/// A key that the table does not take.
+fn stray(key: &str, expected: &[&'static str], is_table: bool, place: &Place, owner: &Owner<'_>) -> Diagnostic {
+    let others: &[&'static str] = match owner {
+        Owner::Nobody => &[],
+        Owner::Target(keys) => keys,
+        Owner::Resource(_) => &RESOURCE_KEYS,
+    };
+    let all = || expected.iter().chain(others).copied();
+    if all().next().is_none() {
+        return unknown(codes::UNKNOWN_KEY, "key", key, place, []).hint("this table takes no keys");
+    }
+    let possible = format!("possible here: {}", text::list(all()));
+    let meant = text::nearest(key, all());
+    match owner {
+        // Most tables of a target are kinds.
+        Owner::Target(_) if is_table => unknown(codes::UNKNOWN_KIND, "table", key, place, all()).hint(possible),
+        Owner::Resource(ResourceId { kind, name: None }) if is_table && meant.is_none() => Diagnostic::error(
+            codes::TAKES_NO_NAME,
+            format!("`{kind}` takes no name and has no key `{key}`"),
+            place.clone(),
+        )
+        .label(format!("a target has only one `{kind}`"))
+        .hint(possible),
+        Owner::Resource(ResourceId { name: Some(name), .. }) if is_table && meant.is_none() => {
+            unknown(codes::UNKNOWN_KEY, "key", key, place, [])
+                .label(format!("a name with a dot is put into quotes: `\"{name}.{key}\"`"))
+                .hint(possible)
+        }
+        _ => unknown(codes::UNKNOWN_KEY, "key", key, place, all()).hint(possible),
     }
 }
 

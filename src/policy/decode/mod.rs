@@ -8,11 +8,10 @@ mod reader;
 
 use serde::de::DeserializeOwned;
 
-use super::shape::RESOURCE_KEYS;
 use super::{Node, NodeValue, Resource, codes};
 use crate::model::{Diagnostic, Kind, text};
 
-use fault::{Fault, Spot, What};
+use fault::{Fault, Owner, Spot, What};
 use reader::{Patches, Reader, Variant};
 
 /// After how many problems of one table the rest is not looked for.
@@ -23,7 +22,7 @@ const MOST: usize = 100;
 /// # Errors
 /// Every problem found, each at the key or value it is about.
 pub fn decode<T: DeserializeOwned>(node: &Node) -> Result<T, Vec<Diagnostic>> {
-    rounds(node, &mut Patches::default(), &[], |reader| T::deserialize(reader))
+    rounds(node, &mut Patches::default(), &Owner::Nobody, |reader| T::deserialize(reader))
 }
 
 /// Decodes the settings of a target, whose table also holds the resources of these kinds.
@@ -32,7 +31,7 @@ pub fn decode<T: DeserializeOwned>(node: &Node) -> Result<T, Vec<Diagnostic>> {
 /// Every problem found, each at the key or value it is about.
 pub fn decode_settings<T: DeserializeOwned>(settings: &Node, kinds: &'static [Kind]) -> Result<T, Vec<Diagnostic>> {
     let names: Vec<_> = super::shape::TARGET_KEYS.into_iter().chain(kinds.iter().map(|kind| kind.name)).collect();
-    rounds(settings, &mut Patches::default(), &names, |reader| T::deserialize(reader))
+    rounds(settings, &mut Patches::default(), &Owner::Target(names), |reader| T::deserialize(reader))
 }
 
 /// Decodes a resource as the variant of an externally tagged enum that its kind names.
@@ -42,7 +41,8 @@ pub fn decode_settings<T: DeserializeOwned>(settings: &Node, kinds: &'static [Ki
 pub fn decode_resource<T: DeserializeOwned>(resource: &Resource) -> Result<T, Vec<Diagnostic>> {
     let Resource { id, node, ignore, place, .. } = resource;
     let mut patches = Patches::default();
-    let decoded = rounds(node, &mut patches, &RESOURCE_KEYS, |reader| T::deserialize(Variant::new(&id.kind, reader)));
+    let decoded =
+        rounds(node, &mut patches, &Owner::Resource(id), |reader| T::deserialize(Variant::new(&id.kind, reader)));
     let mut problems = Vec::new();
     let known = patches.keys_of_root();
     for path in ignore {
@@ -61,11 +61,11 @@ pub fn decode_resource<T: DeserializeOwned>(resource: &Resource) -> Result<T, Ve
     }
 }
 
-/// Decodes until nothing new is found. `others` are keys that the table also takes, although they are not in `node`.
+/// Decodes until nothing new is found. The table is `owner`'s.
 fn rounds<'a, T>(
     node: &'a Node,
     patches: &mut Patches<'a>,
-    others: &[&'static str],
+    owner: &Owner<'_>,
     decode: impl Fn(Reader<'a, '_>) -> Result<T, Fault<'a>>,
 ) -> Result<T, Vec<Diagnostic>> {
     let mut problems: Vec<Diagnostic> = Vec::new();
@@ -82,13 +82,12 @@ fn rounds<'a, T>(
         let known = matches!((&fault.what, fault.spot), (What::Missing(key), Some(Spot::Value(table)))
             if misspelt.iter().any(|(at, meant)| std::ptr::eq(*at, table) && meant == key));
         if !fault.quiet && !doubtful && !known {
-            let at_root = std::ptr::eq(fault.parent.unwrap_or(node), node);
             if let What::UnknownKey(key, expected) = &fault.what
                 && let Some(meant) = text::nearest(key, expected.iter().copied())
             {
                 misspelt.push((fault.parent.unwrap_or(node), meant));
             }
-            let problem = fault.diagnose(node, if at_root { others } else { &[] });
+            let problem = fault.diagnose(node, owner);
             match problems.last_mut() {
                 Some(last) if fault::is_missing_too(last, &problem) => fault::add_missing(last, &fault),
                 _ => problems.push(scrub(problem, node)),
@@ -97,7 +96,7 @@ fn rounds<'a, T>(
         if problems.len() >= MOST || !patches.put_aside(&fault, node) {
             // Only a stand-in is to blame, for a problem that was told.
             if problems.is_empty() {
-                problems.push(scrub(fault.diagnose(node, others), node));
+                problems.push(scrub(fault.diagnose(node, owner), node));
             }
             return Err(problems);
         }

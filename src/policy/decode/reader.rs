@@ -103,6 +103,11 @@ impl<'a, 'p> Reader<'a, 'p> {
         })
     }
 
+    /// Also what a type finds wrong once it has read everything is here.
+    fn read<T: DeserializeSeed<'a>>(self, seed: T) -> Result<T::Value, Fault<'a>> {
+        self.locate(seed.deserialize(self))
+    }
+
     fn any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Fault<'a>> {
         let Source::Node(node) = self.source else { return self.locate(visitor.visit_unit()) };
         let patches = self.patches;
@@ -246,13 +251,13 @@ impl<'a> de::Deserializer<'a> for Reader<'a, '_> {
         visitor: V,
     ) -> Result<V::Value, Fault<'a>> {
         let patches = self.patches;
+        let stand_in = |depth| {
+            let inner = (depth < DEEPEST).then(|| Self::stand_in(depth + 1, patches));
+            Tagged { name: variants.first().copied().unwrap_or_default(), key: None, inner }
+        };
         let node = match self.source {
             Source::Node(node) => node,
-            Source::StandIn(depth) => {
-                let inner = (depth < DEEPEST).then(|| Self::stand_in(depth + 1, patches));
-                let name = variants.first().copied().unwrap_or_default();
-                return self.locate(visitor.visit_enum(Tagged { name, key: None, inner }));
-            }
+            Source::StandIn(depth) => return self.locate(visitor.visit_enum(stand_in(depth))),
         };
         let table = match &node.value {
             NodeValue::Text(name) => {
@@ -271,6 +276,9 @@ impl<'a> de::Deserializer<'a> for Reader<'a, '_> {
         };
         let mut entries = table.iter();
         match (entries.next(), entries.next()) {
+            (Some((_, entry)), None) if patches.dropped.contains(&(&raw const entry.node)) => {
+                self.locate(visitor.visit_enum(stand_in(0)))
+            }
             (Some((name, entry)), None) => {
                 let inner = Some(Self::inner(&entry.node, patches));
                 self.locate(visitor.visit_enum(Tagged { name, key: Some(entry), inner }))
@@ -294,7 +302,7 @@ impl<'a> de::SeqAccess<'a> for Items<'a, '_> {
 
     fn next_element_seed<T: DeserializeSeed<'a>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault<'a>> {
         let next = self.items.find(|item| !self.patches.replaced.contains(&(*item as *const _)));
-        next.map(|item| seed.deserialize(Reader::inner(item, self.patches))).transpose()
+        next.map(|item| Reader::inner(item, self.patches).read(seed)).transpose()
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -347,7 +355,7 @@ impl<'a> de::MapAccess<'a> for Fields<'a, '_> {
         let Some(reader) = self.value.take() else {
             return Err(de::Error::custom("a value was asked for before its key"));
         };
-        seed.deserialize(reader)
+        reader.read(seed)
     }
 }
 

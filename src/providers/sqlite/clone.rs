@@ -1,11 +1,12 @@
 //! An empty copy of the schema in memory, where SQLite itself says what it makes of a statement. The file is never touched.
 
 use super::index::{Fault, Index};
-use super::schema::{Schema, Sort, number_at, optional_at};
+use super::schema::{Schema, Sort, number_at, optional_at, text_at};
 use super::sql::{Database, Failure};
-use super::token;
+use super::{CACHE_TABLE, INDEX, Spec, query, token};
 use crate::error::Result;
 use crate::model::text;
+use crate::provider::Delta;
 
 /// The copy.
 pub struct Clone<'a> {
@@ -55,6 +56,63 @@ impl<'a> Clone<'a> {
             .all(|((key, want), live)| key.0 != EXPRESSION || want == live);
         let same = made == there && same_expressions && want.filter == live.filter && want.unique == live.unique;
         Ok(Ok(same))
+    }
+
+    /// Copies everything that a statement may speak of, as `deltas` leave it. What cannot be copied is missing from the copy.
+    pub async fn copy_all(&mut self, deltas: &[Delta<Spec>]) {
+        let schema = self.schema;
+        let changed = |kind: &str, name: &str| {
+            let same = |delta: &&Delta<Spec>| delta.id.kind == kind && delta.id.label().eq_ignore_ascii_case(name);
+            deltas.iter().find(same)
+        };
+        let mut statements = Vec::new();
+        for table in schema.tables.iter().filter(|table| !table.name.starts_with("sqlite_")) {
+            // A cache table that changes stays the same table.
+            if changed(CACHE_TABLE, &table.name).is_none_or(|delta| delta.want.is_some()) {
+                statements.push(table.sql.clone());
+            }
+        }
+        let kept = schema.indexes.iter().filter(|index| changed(INDEX, &index.name).is_none());
+        statements.extend(kept.map(|index| index.sql.clone()));
+        for delta in deltas {
+            match &delta.want {
+                Some(Spec::Index(index)) => statements.push(index.create(delta.id.label())),
+                Some(Spec::CacheTable(table)) if delta.live.is_none() => {
+                    statements.extend(table.create(delta.id.label()))
+                }
+                _ => {}
+            }
+        }
+        for statement in statements {
+            // Whoever asks for what is missing will hear of it from SQLite.
+            let _ = self.database.run(&statement).await;
+        }
+    }
+
+    /// Lays the rows of a statistics table into the copy, but for indexes that are not what they were.
+    pub async fn copy_statistics(&mut self, from: &mut Database, table: &str, deltas: &[Delta<Spec>]) -> Result<()> {
+        let columns = if table == "sqlite_stat1" { "tbl, idx, stat" } else { "tbl, idx, neq, nlt, ndlt, sample" };
+        let literals =
+            columns.split(", ").map(|column| format!("quote({column})")).collect::<Vec<_>>().join(" || ', ' || ");
+        let rows = from.rows(&format!("select idx, {literals} from {table} limit {MOST_SAMPLES}"), &[]).await?;
+        // Analyzing nothing makes the tables, and nothing else.
+        self.database.run("analyze").await?;
+        for row in &rows {
+            let index = optional_at(row, 0).unwrap_or_default();
+            let changed = |delta: &Delta<Spec>| delta.id.kind == INDEX && delta.id.label().eq_ignore_ascii_case(&index);
+            if !deltas.iter().any(changed) {
+                // The values are literals as SQLite itself quoted them.
+                let values = text_at(row, 1);
+                self.database.run(&format!("insert into {table} ({columns}) values ({values})")).await?;
+            }
+        }
+        Ok(self.database.run("analyze sqlite_schema").await?)
+    }
+
+    /// How SQLite would run `sql` on the copy.
+    pub async fn explain_query(&mut self, sql: &str) -> Result<Vec<String>, Failure> {
+        let rows = self.database.rows(&format!("explain query plan {sql}"), &[]).await?;
+        Ok(query::details(&rows))
     }
 
     async fn make(&mut self, name: &str, index: &Index) -> Result<Structure, Failure> {
@@ -111,6 +169,9 @@ impl<'a> Clone<'a> {
         copied.map_err(at)
     }
 }
+
+/// How many rows of a statistics table are laid in at most.
+const MOST_SAMPLES: u32 = 50_000;
 
 /// The number that stands for an expression where a column's number is expected.
 const EXPRESSION: i64 = -2;

@@ -1,9 +1,10 @@
 //! Equality: brings what is wanted to the words of what is there, where SQLite says that both are the same.
 
+use super::Spec;
+use super::cache_table::CacheTable;
 use super::clone::Clone;
 use super::index::{Fault, Index};
 use super::schema::Schema;
-use super::{INDEX, Spec};
 use crate::error::Result;
 use crate::model::ResourceId;
 use crate::provider::{Pairing, Problem};
@@ -17,7 +18,13 @@ pub async fn settle(schema: &Schema, pairs: &mut [Pairing<Spec>]) -> Result<Vec<
         let settled = match (&pair.want, &pair.live) {
             (Spec::Index(want), Some(Spec::Index(live))) => index(&mut clone, schema, &name, want, Some(live)).await?,
             (Spec::Index(want), _) => index(&mut clone, schema, &name, want, None).await?,
-            _ => continue,
+            (Spec::CacheTable(_), None) => {
+                if let Some(obstacle) = CacheTable::obstacle(&name, schema) {
+                    problems.push(Problem::of(&pair.id, obstacle).hint("choose another name, or rename what is there"));
+                }
+                continue;
+            }
+            (Spec::CacheTable(_) | Spec::Query(_), _) => continue,
         };
         match settled {
             Ok(index) => pair.want = Spec::Index(index),
@@ -55,6 +62,5 @@ async fn index(
 
 /// A fault as a problem of `id`.
 pub fn problem(id: &ResourceId, Fault { attribute, message, hint }: Fault) -> Problem {
-    debug_assert!(id.kind == INDEX || id.kind == super::CACHE_TABLE);
     Problem { id: Some(id.clone()), attribute: Some(attribute.to_owned()), message, hint }
 }

@@ -1,5 +1,6 @@
 //! From the schema to live resources.
 
+use super::cache_table::{self, CacheTable};
 use super::index::Index;
 use super::schema::Schema;
 use super::site::Site;
@@ -15,7 +16,17 @@ pub fn all(schema: &Schema, site: &Site, scope: &Scope<'_, Spec>) -> Vec<Live<Sp
         scope.wanted.iter().map(|want| &want.id).find(same)
     };
     let mut found = Vec::new();
-    for stored in &schema.indexes {
+    for table in &schema.tables {
+        let Some(cache) = CacheTable::of(table, schema) else { continue };
+        let id = match declared(CACHE_TABLE, &table.name) {
+            Some(id) => id.clone(),
+            None if scope.breadth == Breadth::Everything => ResourceId::named(CACHE_TABLE, &table.name),
+            None => continue,
+        };
+        let facts = Facts::default().with("rows", site.rows(&table.name).to_string());
+        found.push(Live { id, spec: Spec::CacheTable(cache), facts });
+    }
+    for stored in schema.indexes.iter().filter(|stored| !cache_table::owns(stored, schema)) {
         // SQLite does not tell names apart by case; the policy's spelling is the resource's name.
         let id = match declared(INDEX, &stored.name) {
             Some(id) => id.clone(),
@@ -37,7 +48,7 @@ pub fn find(schema: &Schema, id: &ResourceId) -> Option<Spec> {
             let stored = schema.indexes.iter().find(|stored| stored.name.eq_ignore_ascii_case(name))?;
             Index::of(stored, schema).map(Spec::Index)
         }
-        CACHE_TABLE => None,
+        CACHE_TABLE => CacheTable::of(schema.table(name)?, schema).map(Spec::CacheTable),
         _ => None,
     }
 }

@@ -1,6 +1,7 @@
 //! SQLite: indexes, query contracts and cache tables of one database file. Planning opens the file for reading and writes nothing;
 //! everything else it has to try out, it tries on an empty copy in memory.
 
+mod cache_table;
 mod clone;
 mod equality;
 mod index;
@@ -8,6 +9,7 @@ mod live;
 mod lock;
 mod notes;
 mod op;
+mod query;
 mod schema;
 mod site;
 mod sql;
@@ -22,17 +24,19 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
-use crate::model::{Approval, Comparison, HazardKind, Kind, Many, units};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{Approval, Check, Comparison, HazardKind, Kind, Many, units};
 use crate::provider::{
     Claim, Context, Delta, Draft, Grants, Holder, Pairing, Problem, Progress, Provider, Reading, Scope, Want,
 };
 use schema::{Schema, number_at, text_at};
 use sql::Database;
 
+pub use cache_table::CacheTable;
 pub use index::Index;
 pub use lock::Lock;
 pub use op::Op;
+pub use query::Query;
 pub use site::Site;
 
 /// One database file.
@@ -64,9 +68,14 @@ fn five_seconds() -> units::Duration {
 pub enum Spec {
     /// An index.
     Index(Index),
+    /// A query contract.
+    Query(Query),
+    /// A cache table.
+    CacheTable(CacheTable),
 }
 
 const INDEX: &str = "index";
+const QUERY: &str = "query";
 const CACHE_TABLE: &str = "cache_table";
 
 const BUILDS_INDEX: HazardKind = HazardKind {
@@ -81,6 +90,17 @@ const DROPS_INDEX: HazardKind = HazardKind {
     doc: "Queries that searched through this index will use another one or scan the table. SQLite does not count how often an index is \
           used: look at the queries of the application with `explain query plan`, or declare them as `query` contracts first. A unique index also \
           keeps duplicates out, and may be what foreign keys rely on.",
+};
+const DROPS_DATA: HazardKind = HazardKind {
+    code: "drops-data",
+    approval: Approval::Required,
+    doc: "The table and every row in it are gone. For a cache this means that everything is computed again; whether the sources bear \
+          that is the question to ask first.",
+};
+const EVICTS_ROWS: HazardKind = HazardKind {
+    code: "evicts-rows",
+    approval: Approval::Notice,
+    doc: "The table may hold more rows than its new bound allows. The oldest of them are deleted with the next write, all at once.",
 };
 const REFUSES_DUPLICATES: HazardKind = HazardKind {
     code: "refuses-duplicates",
@@ -98,15 +118,33 @@ const GRANTS: Grants = Grants {
 impl Provider for Sqlite {
     const NAME: &'static str = "sqlite";
     const DOC: &'static str = "indexes, query contracts and cache tables of an SQLite database";
-    const KINDS: &'static [Kind] = &[Kind {
-        name: INDEX,
-        doc: "an index, also unique, partial or on expressions",
-        comparison: Comparison::Whole,
-        many: Many::Named,
-        replaces: &["table", "columns", "where", "unique"],
-        prunable: true,
-    }];
-    const HAZARDS: &'static [HazardKind] = &[BUILDS_INDEX, DROPS_INDEX, REFUSES_DUPLICATES];
+    const KINDS: &'static [Kind] = &[
+        Kind {
+            name: INDEX,
+            doc: "an index, also unique, partial or on expressions",
+            comparison: Comparison::Whole,
+            many: Many::Named,
+            replaces: &["table", "columns", "where", "unique"],
+            prunable: true,
+        },
+        Kind {
+            name: QUERY,
+            doc: "a contract on how a statement is run, judged with `explain query plan`",
+            comparison: Comparison::Contract,
+            many: Many::Named,
+            replaces: &[],
+            prunable: false,
+        },
+        Kind {
+            name: CACHE_TABLE,
+            doc: "a table for a cache, bounded in age and size by its triggers",
+            comparison: Comparison::Whole,
+            many: Many::Named,
+            replaces: &[],
+            prunable: true,
+        },
+    ];
+    const HAZARDS: &'static [HazardKind] = &[BUILDS_INDEX, DROPS_INDEX, REFUSES_DUPLICATES, DROPS_DATA, EVICTS_ROWS];
     const GRANTS: Grants = GRANTS;
 
     type Settings = Settings;
@@ -137,12 +175,13 @@ impl Provider for Sqlite {
                 let message = format!("SQLite does not tell `{name}` from `{}`, {}", other.id.label(), other.origin);
                 problems.push(Problem::of(&want.id, message));
             }
-            match &want.spec {
-                Some(Spec::Index(index)) => {
-                    problems.extend(index.faults().into_iter().map(|fault| equality::problem(&want.id, fault)));
-                }
-                None => {}
-            }
+            let faults = match &want.spec {
+                Some(Spec::Index(index)) => index.faults(),
+                Some(Spec::Query(query)) => query.faults(),
+                Some(Spec::CacheTable(table)) => table.faults(),
+                None => Vec::new(),
+            };
+            problems.extend(faults.into_iter().map(|fault| equality::problem(&want.id, fault)));
         }
         problems
     }
@@ -158,21 +197,20 @@ impl Provider for Sqlite {
     }
 
     async fn read(&self, scope: &Scope<'_, Spec>) -> Result<Reading<Site, Spec>> {
-        let (mut site, mut identity) = (Site::default(), String::new());
-        // What was read while somebody began to write is read again, then without the promise that nobody does.
+        // What was read while somebody began to write is read again.
         for _ in 0..3 {
             let mut database = Database::read_only(&self.file, self.busy_timeout.std()).await?;
-            (site, identity) = self.survey(&mut database, scope).await?;
+            let survey = self.survey(&mut database, scope).await;
             let undisturbed = database.undisturbed();
             database.close().await;
             if undisturbed {
+                let (site, identity) = survey?;
                 let live = live::all(&site.schema, &site, scope);
                 let notes = notes::all(&site);
                 return Ok(Reading { site, identity, live, incomplete: Vec::new(), notes });
             }
         }
-        let _ = (site, identity);
-        Err(Error::new(crate::error::ErrorKind::Transient, "the database changed while it was read"))
+        Err(Error::new(ErrorKind::Transient, "the database kept changing while it was read"))
     }
 
     async fn canonical(&self, site: &Site, pairs: &mut [Pairing<Spec>]) -> Result<Vec<Problem>> {
@@ -181,6 +219,13 @@ impl Provider for Sqlite {
 
     fn steps(site: &Site, deltas: &[Delta<Spec>]) -> Vec<Draft<Op>> {
         steps::draft(site, deltas)
+    }
+
+    async fn judge(&self, site: &Site, contracts: &[Want<Spec>], deltas: &[Delta<Spec>]) -> Result<Vec<Check>> {
+        let mut database = Database::read_only(&self.file, self.busy_timeout.std()).await?;
+        let checks = query::judge(&mut database, &site.schema, contracts, deltas).await;
+        database.close().await;
+        checks
     }
 
     async fn lock(&self, holder: &Holder) -> Result<Claim<Lock>> {
@@ -203,7 +248,8 @@ impl Sqlite {
         let schema = Schema::read(database).await?;
         let wanted = scope.wanted.iter().filter_map(|want| match &want.spec {
             Some(Spec::Index(index)) => Some(index.table.as_str()),
-            None => None,
+            Some(Spec::CacheTable(_)) => want.id.name.as_deref(),
+            Some(Spec::Query(_)) | None => None,
         });
         let rows = schema.count_rows(database, &wanted.collect::<Vec<_>>()).await?;
         let facts = "select sqlite_version(), (select page_size from pragma_page_size), (select page_count from pragma_page_count), \

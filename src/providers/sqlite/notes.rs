@@ -3,6 +3,7 @@
 use super::index::Index;
 use super::schema::{Rows, Schema};
 use super::site::Site;
+use super::token::{self, Token};
 
 /// How many remarks of one sort are made.
 const MOST: usize = 10;
@@ -49,9 +50,16 @@ fn covered(schema: &Schema, name: &str, index: &Index, all: &[(&String, Index)])
     Some(format!("index `{name}` is the beginning of `{}`, which serves the same queries", constraint.name))
 }
 
-/// An index on a text, which somebody took for a column.
+/// An index on a text, which somebody took for a column: SQLite accepts `"nosuch"` as one.
 fn constant(schema: &Schema, name: &str, index: &Index) -> Option<String> {
-    let table = schema.table(&index.table)?;
-    let fault = index.normal(table).err()?;
-    Some(format!("index `{name}` is on a text, not a column: {}", fault.message))
+    let columns = &schema.table(&index.table)?.columns;
+    let taken = index.columns.iter().find_map(|column| match token::split(column).ok()?.first()? {
+        Token::Word(word) | Token::Quoted(word) => {
+            let known = columns.iter().any(|known| known.eq_ignore_ascii_case(word));
+            let alone = token::quote(word) == column.strip_suffix(" desc").unwrap_or(column);
+            (alone && !known && !columns.is_empty()).then(|| word.clone())
+        }
+        _ => None,
+    })?;
+    Some(format!("index `{name}` is on the text \"{taken}\", for `{}` has no such column", index.table))
 }

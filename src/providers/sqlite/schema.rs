@@ -254,7 +254,7 @@ impl fmt::Display for Rows {
             Self::Exact(1) => f.write_str("1 row"),
             Self::Exact(rows) => write!(f, "{} rows", text::thousands(*rows)),
             Self::Over(rows) => write!(f, "more than {} rows", text::thousands(*rows)),
-            Self::Analyzed(rows) => write!(f, "about {} rows at the last analyze", text::thousands(*rows)),
+            Self::Analyzed(rows) => write!(f, "about {} rows", text::thousands(*rows)),
         }
     }
 }

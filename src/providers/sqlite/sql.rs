@@ -140,7 +140,9 @@ pub fn unreadable(file: &Path, error: std::io::Error) -> Error {
         std::io::ErrorKind::PermissionDenied => {
             Error::new(ErrorKind::Denied, message).because(error).hint("run as a user who may read and write the file")
         }
-        _ => Error::new(ErrorKind::Unreachable, message).because(error),
+        _ => Error::new(ErrorKind::Unreachable, message)
+            .because(error)
+            .hint("check `path`: it must name a database file"),
     }
 }
 

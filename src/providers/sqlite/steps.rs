@@ -1,12 +1,14 @@
-//! From differences to steps: one transaction per index. SQLite cannot rename an index, so a new definition replaces the old one inside
+//! From differences to steps: one transaction per resource. SQLite cannot rename an index, so a new definition replaces the old one inside
 //! a transaction: readers see the one or the other, never none.
 
 use std::time::Duration;
 
+use super::cache_table::CacheTable;
 use super::index::Index;
 use super::op::Op;
+use super::schema::Rows;
 use super::site::Site;
-use super::{BUILDS_INDEX, DROPS_INDEX, REFUSES_DUPLICATES, Spec};
+use super::{BUILDS_INDEX, DROPS_DATA, DROPS_INDEX, EVICTS_ROWS, REFUSES_DUPLICATES, Spec};
 use crate::model::{Hazard, Impact, Stage, text};
 use crate::provider::{Delta, Draft};
 
@@ -37,6 +39,17 @@ fn draft_one(site: &Site, delta: &Delta<Spec>) -> Option<Draft<Op>> {
         }
         (Some(Spec::Index(live)), None) => {
             (Stage::Contract, format!("drop index {name}"), vec![drop], vec![drops(site, name, live)])
+        }
+        (None, Some(Spec::CacheTable(want))) => {
+            (Stage::Expand, format!("make cache table {name}"), want.create(name), Vec::new())
+        }
+        (Some(Spec::CacheTable(live)), Some(Spec::CacheTable(want))) => {
+            (Stage::Shift, format!("bound cache table {name}"), want.bound(name), evicts(site, name, live, want))
+        }
+        (Some(Spec::CacheTable(_)), None) => {
+            let hazard = DROPS_DATA.with(format!("`{name}` holds {}", site.rows(name)));
+            let statement = format!("drop table {}", super::token::quote(name));
+            (Stage::Contract, format!("drop cache table {name}"), vec![statement], vec![hazard])
         }
         _ => return None,
     };
@@ -75,6 +88,15 @@ fn builds(site: &Site, index: &Index) -> Vec<Hazard> {
         );
     }
     hazards
+}
+
+fn evicts(site: &Site, name: &str, live: &CacheTable, want: &CacheTable) -> Vec<Hazard> {
+    let grows = live.max_rows != 0 && want.max_rows >= live.max_rows;
+    if grows || matches!(site.rows(name), Rows::Exact(rows) if rows <= want.max_rows.into()) {
+        return Vec::new();
+    }
+    let most = text::thousands(want.max_rows.into());
+    vec![EVICTS_ROWS.with(format!("`{name}` holds {}; the next write leaves the newest {most}", site.rows(name)))]
 }
 
 fn drops(site: &Site, name: &str, index: &Index) -> Hazard {

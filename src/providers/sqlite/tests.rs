@@ -1,6 +1,8 @@
 //! The provider on real files: what it plans, what it does, and that it does nothing else.
 
+mod contracts;
 mod definitions;
+mod harmless;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -23,7 +25,6 @@ struct Place {
 
 /// What planning found.
 struct Look {
-    problems: Vec<Problem>,
     notes: Vec<String>,
     ops: Vec<Op>,
     text: String,
@@ -39,6 +40,14 @@ async fn place(setup: &str) -> Place {
 }
 
 impl Place {
+    /// Another database with the same content.
+    fn copy(&self) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("shop.db");
+        std::fs::copy(&self.file, &file).expect("a copy");
+        Self { folder, file }
+    }
+
     /// Changes the database from outside.
     async fn edit(&self, statements: &str) {
         let mut database = Database::writable(&self.file, Duration::from_secs(1)).await.expect("a database");
@@ -51,31 +60,29 @@ impl Place {
     }
 
     async fn try_provider(&self) -> Result<Sqlite> {
-        let path = self.file.display().to_string();
-        let settings = Settings { path, busy_timeout: units::Duration::from_millis(200) };
         let context = Context { target: TargetId::new("sqlite", "shop"), connect_timeout: Duration::from_secs(5) };
-        Sqlite::connect(settings, context).await
+        Sqlite::connect(settings(&self.file.display().to_string()), context).await
     }
 
     /// Plans for `wants`, each a kind, a name and a specification or nothing.
     async fn plan(&self, wants: &[(&str, &str, Option<serde_json::Value>)]) -> Look {
         let wants: Vec<_> = wants.iter().map(|(kind, name, spec)| want(kind, name, spec.clone())).collect();
-        let settings = Settings { path: "shop.db".into(), busy_timeout: units::Duration::from_millis(200) };
-        let mut problems = Sqlite::check(&settings, &wants);
+        let mut problems = Sqlite::check(&settings("shop.db"), &wants);
         if !problems.is_empty() {
-            return Look { text: told(&problems), problems, notes: Vec::new(), ops: Vec::new() };
+            return Look { text: told(&problems), notes: Vec::new(), ops: Vec::new() };
         }
         let provider = self.provider().await;
         let reading = provider.read(&Scope { wanted: &wants, breadth: Breadth::Everything }).await.expect("a reading");
         let live = |id: &ResourceId| reading.live.iter().find(|live| live.id == *id);
+        let contract = |want: &Want<Spec>| want.id.kind == "query";
         let pair = |want: &Want<Spec>| {
             let live = live(&want.id).map(|live| live.spec.clone());
             Some(Pairing { id: want.id.clone(), want: want.spec.clone()?, live })
         };
-        let mut pairs: Vec<_> = wants.iter().filter_map(pair).collect();
+        let mut pairs: Vec<_> = wants.iter().filter(|want| !contract(want)).filter_map(pair).collect();
         problems.extend(provider.canonical(&reading.site, &mut pairs).await.expect("an answer"));
         if !problems.is_empty() {
-            return Look { text: told(&problems), problems, notes: reading.notes, ops: Vec::new() };
+            return Look { text: told(&problems), notes: reading.notes, ops: Vec::new() };
         }
         let mut deltas = Vec::new();
         for Pairing { id, want, live } in pairs {
@@ -105,7 +112,7 @@ impl Place {
             ops.push(draft.op);
         }
         assert_eq!(ops.len(), deltas.len(), "every difference has its step");
-        Look { problems, notes: reading.notes, ops, text }
+        Look { notes: reading.notes, ops, text }
     }
 
     async fn apply(&self, look: &Look) -> Result<()> {
@@ -116,6 +123,15 @@ impl Place {
         Ok(())
     }
 
+    /// The one text that a query gives.
+    async fn ask(&self, query: &str) -> String {
+        let mut database = Database::read_only(&self.file, Duration::from_secs(1)).await.expect("a database");
+        let rows = database.rows(query, &[]).await.expect("an answer");
+        let answer = rows.first().map(|row| super::schema::text_at(row, 0)).unwrap_or_default();
+        database.close().await;
+        answer
+    }
+
     /// The texts of everything in the database.
     async fn schema(&self) -> Vec<String> {
         let mut database = Database::read_only(&self.file, Duration::from_secs(1)).await.expect("a database");
@@ -124,6 +140,10 @@ impl Place {
         database.close().await;
         texts
     }
+}
+
+fn settings(path: &str) -> Settings {
+    Settings { path: path.into(), busy_timeout: units::Duration::from_millis(200) }
 }
 
 fn want(kind: &str, name: &str, spec: Option<serde_json::Value>) -> Want<Spec> {

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::place;
+use super::{Place, place};
 
 const TABLES: &str = r#"
 create table users (
@@ -154,20 +154,21 @@ fn definitions() -> Vec<(Value, &'static str)> {
 
 #[tokio::test]
 async fn every_definition_is_made_once_and_never_again() {
+    let template = place(TABLES).await;
     let mut wrong = Vec::new();
     for (spec, expected) in definitions() {
-        if let Err(why) = check(&spec, expected).await {
+        if let Err(why) = check(&template, &spec, expected).await {
             wrong.push(format!("{spec}\n  {why}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-async fn check(spec: &Value, expected: &str) -> Result<(), String> {
+async fn check(template: &Place, spec: &Value, expected: &str) -> Result<(), String> {
     let same = |what: &str, found: &str, expected: &str| {
         if found == expected { Ok(()) } else { Err(format!("{what}: found {found:?}, expected {expected:?}")) }
     };
-    let place = place(TABLES).await;
+    let place = template.copy();
     let before = place.schema().await;
     let wants = [("index", "the_index", Some(spec.clone()))];
     let look = place.plan(&wants).await;
@@ -217,8 +218,9 @@ async fn the_same_index_in_other_words_is_no_difference() {
             json!({ "table": "users", "columns": ["email"], "unique": true }),
         ),
     ];
+    let template = place(TABLES).await;
     for (statement, spec) in same {
-        let place = place(TABLES).await;
+        let place = template.copy();
         place.edit(statement).await;
         assert_eq!(place.plan(&[("index", "the_index", Some(spec))]).await.text, "", "{statement}");
     }
@@ -238,8 +240,9 @@ async fn another_index_is_a_difference() {
         ("create index the_index on users(lower(email))", on(json!(["upper(email)"]))),
         ("create index the_index on users(lower(email) collate nocase)", on(json!(["lower(email)"]))),
     ];
+    let template = place(TABLES).await;
     for (statement, spec) in different {
-        let place = place(TABLES).await;
+        let place = template.copy();
         place.edit(statement).await;
         let wants = [("index", "the_index", Some(spec))];
         let look = place.plan(&wants).await;
