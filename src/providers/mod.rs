@@ -1,5 +1,6 @@
 //! The registry: every provider, one line each.
 
+pub mod app;
 #[cfg(feature = "postgres")]
 pub mod pgbouncer;
 #[cfg(feature = "sqlite")]
@@ -9,6 +10,7 @@ use crate::provider::Descriptor;
 
 /// The providers of this build, sorted by name.
 pub static REGISTRY: &[Descriptor] = &[
+    crate::provider::describe::<app::App>(),
     #[cfg(feature = "postgres")]
     crate::provider::describe::<pgbouncer::Pgbouncer>(),
     #[cfg(feature = "sqlite")]
