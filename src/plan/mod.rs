@@ -5,6 +5,7 @@
 pub mod approval;
 pub mod digest;
 pub mod document;
+pub mod gate;
 pub mod guard;
 pub mod make;
 pub mod order;

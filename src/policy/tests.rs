@@ -9,7 +9,7 @@ use super::*;
 use crate::model::Diagnostic;
 use crate::provider::Context;
 use crate::render::diagnostic::text;
-use crate::render::style::Style;
+use crate::render::style::{Colour, Style};
 
 fn vocabulary() -> Vocabulary {
     REGISTRY.iter().map(|descriptor| (descriptor.name, descriptor.kinds)).collect()
@@ -1598,7 +1598,7 @@ fn a_file_that_is_no_text() {
     let base = [File::new("a.toml", b"[shopdb.shop]\nurl = \"caf\xe9\"\n".to_vec())];
     let (policy, problems) =
         load(Input { base: &base, overlays: &[], vocabulary: &vocabulary(), lookup: Lookup::Offline });
-    assert_snapshot!(text(&problems, &policy.sources, 100, Colour::Plain), @r#"
+    assert_snapshot!(text(&problems, &policy.sources, Style::default()), @r#"
     error[not-utf8]: the file is not UTF-8
      --> a.toml:2:11
       |
@@ -1614,7 +1614,7 @@ fn a_file_that_is_no_text() {
 /// A policy as lines: what each value is, and the place where it won.
 fn show(base: &[(&str, &str)], overlays: &[(&str, &str)]) -> String {
     let (policy, problems) = all_problems(base, overlays);
-    assert_eq!(text(&problems, &policy.sources, 100, Colour::Plain), "");
+    assert_eq!(text(&problems, &policy.sources, Style::default()), "");
     let mut out = String::new();
     for Target { id, settings, prune, guards, resources } in &policy.targets {
         let places = &policy.sources;
@@ -1935,7 +1935,7 @@ proptest::proptest! {
                 let context = Context { target: target.id.clone(), connect_timeout: Duration::from_secs(1), neighbors: crate::provider::Neighbors::default() };
                 problems.extend((REGISTRY[0].open)(target, context, &policy.sources).err().into_iter().flatten());
             }
-            text(&problems, &policy.sources, 80, Colour::Ansi);
+            text(&problems, &policy.sources, Style { colour: Colour::Ansi, width: 80 });
             crate::render::diagnostic::json(&problems, &policy.sources);
         }
     }

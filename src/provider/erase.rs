@@ -292,9 +292,8 @@ impl<P: Provider> Surveyor for Typed<P> {
                 facts: known.facts.clone(),
             });
         }
-        let drafts = P::steps(&self.site, &self.deltas);
-        let mut drafted = Vec::with_capacity(drafts.len());
-        for draft in drafts {
+        let mut drafted = Vec::new();
+        for draft in P::steps(&self.site, &self.deltas) {
             drafted.push(Drafted {
                 stage: draft.stage,
                 title: draft.title,

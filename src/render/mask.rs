@@ -37,6 +37,11 @@ pub(crate) fn mask_policy(text: &str) -> String {
     into_text(out)
 }
 
+/// Whether a setting of this name and value holds a password.
+pub(crate) fn masks(key: &str, text: &str) -> bool {
+    is_secret(key) || mask_text(text) != text
+}
+
 fn into_text(bytes: Vec<u8>) -> String {
     // Whole characters are replaced, so what is left is text.
     String::from_utf8(bytes).unwrap_or_default()
