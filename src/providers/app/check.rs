@@ -231,8 +231,20 @@ mod tests {
             "cache_level.l1": {"priority": 1, "ttl": "5m"},
             "cache_level.l2": {"priority": 1, "ttl": "1m"},
             "cache_level.l3": {"priority": 3, "ttl": "30s", "max_size": 0}
-        })), @r"");
-        insta::assert_snapshot!(check(file.clone(), json!({"pool": {"max": 5, "min": 6}})), @r"");
+        })), @r"
+        pool at min: min 0 is under 1
+        pool at acquire_timeout: acquire_timeout 999ms is under 1s
+        pool at idle_timeout: idle_timeout 4s is under 5s
+        pool at reap_interval: reap_interval 1ms500us is no whole number of milliseconds
+        pool at max: max 101 is over 100
+        http_agent at timeout: timeout 0s is under 1ms
+        http_agent at max_free_sockets: max_free_sockets 6 is over max_sockets 5
+        cache_level.l3 at max_size: max_size 0 is under 1
+        cache_level.l2 at priority: `l1` and `l2` both have priority 1
+        cache_level.l2 at ttl: `l2` keeps entries for 1m, shorter than `l1` above it with 5m
+        cache_level.l3 at ttl: `l3` keeps entries for 30s, shorter than `l2` above it with 1m
+        ");
+        insta::assert_snapshot!(check(file.clone(), json!({"pool": {"max": 5, "min": 6}})), @"pool at min: min 6 is over max 5");
         assert_eq!(
             check(
                 file,

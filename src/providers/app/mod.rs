@@ -87,7 +87,9 @@ impl Provider for App {
         let (resources, mut notes) = document.resources()?;
         site.live = resources;
         notes.extend(self.place.obstacle().await.map(|why| format!("apply cannot write: {why}")));
-        let declared = |id: &crate::model::ResourceId| scope.breadth == Breadth::Everything || scope.wanted.iter().any(|want| want.id == *id);
+        let declared = |id: &crate::model::ResourceId| {
+            scope.breadth == Breadth::Everything || scope.wanted.iter().any(|want| want.id == *id)
+        };
         let live = site.live.iter().filter(|(id, _)| declared(id));
         let live =
             live.map(|(id, spec)| Live { id: id.clone(), spec: spec.clone(), facts: Facts::default() }).collect();
