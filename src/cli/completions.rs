@@ -3,13 +3,13 @@
 use clap::CommandFactory;
 
 use super::args::{Cli, CompletionsArgs};
-use super::exit::{Exit, Result};
+use super::exit::Exit;
 use super::world::World;
 
 /// Runs the verb.
-pub fn run(world: &World, args: &CompletionsArgs) -> Result {
+pub fn run(world: &World, args: &CompletionsArgs) -> Exit {
     let mut out = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "evenkeel", &mut out);
     world.print(String::from_utf8_lossy(&out));
-    Ok(Exit::Done)
+    Exit::Done
 }

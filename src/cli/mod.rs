@@ -57,7 +57,7 @@ fn dispatch(world: &World, cli: Cli) -> exit::Result {
         Verb::Show(args) => show::run(world, &args),
         Verb::History(args) => history::run(world, &args),
         Verb::Grants(args) => grants::run(world, &args),
-        Verb::Completions(args) => completions::run(world, &args),
+        Verb::Completions(args) => Ok(completions::run(world, &args)),
         Verb::Man(args) => man::run(world, &args),
         Verb::Plan(args) => world.block_on(plan::run(world, &globals, &args)),
         Verb::Apply(args) => world.block_on(apply::run(world, &globals, &args)),

@@ -34,7 +34,7 @@ pub type Connections = BTreeMap<TargetId, error::Result<Box<dyn Connection>>>;
 ///
 /// # Errors
 /// Every problem of every target, together.
-pub fn open<'p>(policy: &'p Policy, connect_timeout: Duration) -> Result<Vec<Opened<'p>>> {
+pub fn open(policy: &Policy, connect_timeout: Duration) -> Result<Vec<Opened<'_>>> {
     let mut opened = Vec::with_capacity(policy.targets.len());
     let mut problems = Vec::new();
     let neighbors = Neighbors::of(policy);
@@ -108,17 +108,22 @@ pub async fn replay(policy: &Policy, opened: &[Opened<'_>], saved: &Policy, sele
     let mut looked = Vec::new();
     let mut problems = Vec::new();
     for one in opened.iter().filter(|one| concerns(selection, one)) {
-        match saved.targets.iter().find(|target| target.id == one.target.id) {
-            Some(target) => match one.driver.replay(target) {
-                Ok(survey) => looked.push(Looked { target: one.target, kinds: one.kinds, survey: Ok(survey) }),
-                Err(found) => problems.extend(found),
-            },
-            None => {
-                let error =
-                    error::Error::new(error::ErrorKind::Unreachable, "the saved live state does not hold this target");
-                looked.push(Looked { target: one.target, kinds: one.kinds, survey: Err(error) });
+        let survey = match saved
+            .targets
+            .iter()
+            .find(|target| target.id == one.target.id)
+            .map(|saved| one.driver.replay(saved))
+        {
+            Some(Ok(survey)) => Ok(survey),
+            Some(Err(found)) => {
+                problems.extend(found);
+                continue;
             }
-        }
+            None => {
+                Err(error::Error::new(error::ErrorKind::Unreachable, "the saved live state does not hold this target"))
+            }
+        };
+        looked.push(Looked { target: one.target, kinds: one.kinds, survey });
     }
     if !problems.is_empty() {
         return Err(Failure::Policy(problems, saved.sources.clone()));

@@ -214,8 +214,11 @@ pub struct Note {
 
 impl Document {
     /// The document as it is saved: indented, with a final newline.
+    ///
+    /// # Panics
+    /// Never: every key of every map is a text.
     pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("a document has no maps with keys that are no texts");
+        let mut text = serde_json::to_string_pretty(self).expect("every key of every map is a text");
         text.push('\n');
         text
     }
@@ -277,6 +280,7 @@ mod actions {
 
     use crate::model::Action;
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
     pub fn serialize<S: Serializer>(action: &Action, serializer: S) -> Result<S::Ok, S::Error> {
         action.names().serialize(serializer)
     }
@@ -303,6 +307,11 @@ mod tests {
             assert_eq!(read, document);
             assert_eq!(read.to_json(), text, "equal documents give equal bytes");
         }
+    }
+
+    #[test]
+    fn the_format_is_kept() {
+        insta::assert_snapshot!(samples::shop().to_json());
     }
 
     #[test]

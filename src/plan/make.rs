@@ -98,7 +98,7 @@ async fn plan_target(
             Error::bug(format!("`{}` surveyed a kind it does not have: `{}`", target.id, pair.id.kind))
         })?;
         let resource = declared.get(&pair.id).copied();
-        let pruned = target.prune.iter().any(|name| *name == pair.id.kind);
+        let pruned = target.prune.contains(&pair.id.kind);
         if pair.want == Wanted::Undeclared && !pruned {
             if kind.many == Many::Named {
                 plan.unmanaged.push(address);

@@ -237,6 +237,20 @@ impl Counts {
         self.create + self.update + self.replace + self.delete + self.blocked
     }
 
+    /// `2 to create, 1 to delete`: what there is none of is left out.
+    pub fn brief(self) -> String {
+        let Self { create, update, replace, delete, blocked } = self;
+        let all = [
+            (create, "to create"),
+            (update, "to update"),
+            (replace, "to replace"),
+            (delete, "to delete"),
+            (blocked, "blocked"),
+        ];
+        let some = all.into_iter().filter(|(n, _)| *n > 0);
+        some.map(|(n, what)| format!("{} {what}", text::thousands(n as u64))).collect::<Vec<_>>().join(", ")
+    }
+
     /// `2 to create, 1 to update, 0 to replace, 1 to delete`, and `1 blocked` where there is any.
     pub fn sentence(self) -> String {
         let Self { create, update, replace, delete, blocked } = self;
