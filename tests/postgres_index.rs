@@ -133,7 +133,11 @@ fn psql(database: &str, sql: &str) -> String {
 }
 
 fn context() -> Context {
-    Context { target: TargetId::new("postgres", "shop"), connect_timeout: Duration::from_secs(10) }
+    Context {
+        target: TargetId::new("postgres", "shop"),
+        connect_timeout: Duration::from_secs(10),
+        neighbors: evenkeel::provider::Neighbors::default(),
+    }
 }
 
 fn id(name: &str) -> ResourceId {

@@ -49,7 +49,11 @@ fn judge(shop: &Shop, contracts: &[Value], deltas: &[Delta<Spec>]) -> String {
         })
         .collect();
     let settings: Settings = serde_json::from_value(json!({ "url": shop.url })).expect("settings");
-    let context = Context { target: TargetId::new("postgres", "shop"), connect_timeout: Duration::from_secs(5) };
+    let context = Context {
+        target: TargetId::new("postgres", "shop"),
+        connect_timeout: Duration::from_secs(5),
+        neighbors: evenkeel::provider::Neighbors::default(),
+    };
     let checks = shop.runtime.block_on(async {
         let provider = Postgres::connect(settings, context).await.expect("a connection");
         let reading = provider.read(&Scope { wanted: &[], breadth: Breadth::Declared }).await.expect("a reading");
