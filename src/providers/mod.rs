@@ -1,5 +1,7 @@
 //! The registry: every provider, one line each.
 
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
@@ -7,6 +9,8 @@ use crate::provider::Descriptor;
 
 /// The providers of this build, sorted by name.
 pub static REGISTRY: &[Descriptor] = &[
+    #[cfg(feature = "postgres")]
+    crate::provider::describe::<postgres::Postgres>(),
     #[cfg(feature = "sqlite")]
     crate::provider::describe::<sqlite::Sqlite>(),
 ];

@@ -1,0 +1,93 @@
+//! The provider: hands each kind its part of the engine's calls. Knows no SQL.
+
+use tokio::sync::Mutex;
+
+use super::connect::{self, Endpoint, Purpose, Session};
+use super::{Op, Postgres, Settings, Site, Spec, hazard, index, lock, run, site};
+use crate::error::Result;
+use crate::model::{HazardKind, Kind};
+use crate::provider::{
+    Claim, Context, Delta, Draft, Gap, Grants, Holder, Live, Pairing, Problem, Progress, Provider, Reading, Scope, Want,
+};
+
+/// What the kinds have read so far.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The resources that are there.
+    pub live: Vec<Live<Spec>>,
+    /// What could not be read.
+    pub incomplete: Vec<Gap>,
+    /// Remarks for the plan's reader.
+    pub notes: Vec<String>,
+}
+
+impl Provider for Postgres {
+    const NAME: &'static str = "postgres";
+    const DOC: &'static str =
+        "PostgreSQL: indexes, settings, limits of roles and databases, query contracts, cache tables";
+    const KINDS: &'static [Kind] = &[index::KIND];
+    const HAZARDS: &'static [HazardKind] = hazard::ALL;
+    const GRANTS: Grants = Grants {
+        plan: "grant connect, temporary on database {database} to {role};  -- temporary: to compare expressions on an empty copy of the table\n\
+            grant usage on schema public to {role};                    -- each of the target's schemas\n\
+            grant pg_monitor to {role};                                -- to see who would be waited for, sizes and usage",
+        apply: "-- building, changing and dropping an index needs the table's owner\n\
+            grant {table_owner} to {role};                             -- the role that owns the tables",
+    };
+
+    type Settings = Settings;
+    type Spec = Spec;
+    type Site = Site;
+    type Op = Op;
+    type Lock = lock::Held;
+
+    fn check(settings: &Settings, wants: &[Want<Spec>]) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        if let Err(error) = connect::check(&settings.url) {
+            problems.push(Problem {
+                id: None,
+                attribute: Some("url".to_owned()),
+                message: error.message().to_owned(),
+                hint: error.next().map(str::to_owned),
+            });
+        }
+        problems.extend(index::check(settings, wants));
+        problems
+    }
+
+    async fn connect(settings: Settings, _: Context) -> Result<Self> {
+        let endpoint = Endpoint::new(&settings.url)?;
+        let session = endpoint.open(Purpose::Read, "evenkeel", settings.lock_timeout.std()).await?;
+        Ok(Self { endpoint, settings, session: Mutex::new(session) })
+    }
+
+    async fn read(&self, scope: &Scope<'_, Spec>) -> Result<Reading<Site, Spec>> {
+        let mut session = self.session.lock().await;
+        let session: &mut Session = &mut session;
+        let (mut site, identity) = site::read(session, &self.settings).await?;
+        let mut found = Found { notes: self.endpoint.notes.clone(), ..Found::default() };
+        index::read(session, &self.settings, scope, &mut site, &mut found).await?;
+        Ok(Reading { site, identity, live: found.live, incomplete: found.incomplete, notes: found.notes })
+    }
+
+    async fn canonical(&self, site: &Site, pairs: &mut [Pairing<Spec>]) -> Result<Vec<Problem>> {
+        let mut session = self.session.lock().await;
+        index::canonical(&mut session, site, pairs).await
+    }
+
+    fn steps(site: &Site, deltas: &[Delta<Spec>]) -> Vec<Draft<Op>> {
+        index::steps(site, deltas)
+    }
+
+    async fn lock(&self, holder: &Holder) -> Result<Claim<lock::Held>> {
+        lock::take(&self.endpoint, holder).await
+    }
+
+    async fn unlock(&self) -> Result<String> {
+        lock::release(&mut *self.session.lock().await).await
+    }
+
+    async fn run(&self, op: &Op, progress: &Progress) -> Result<()> {
+        run::run(&self.endpoint, op, progress).await
+    }
+}
