@@ -112,8 +112,8 @@ impl Resource {
         let mut rest = attribute;
         while let (Some(path), NodeValue::Table(table)) = (rest, &node.value) {
             // A key may hold dots itself: the longest that is written wins.
-            let ends = std::iter::once(path.len()).chain(path.rmatch_indices('.').map(|(at, _)| at));
-            let Some((end, entry)) = ends.filter_map(|end| Some((end, table.get(&path[..end])?))).next() else { break };
+            let mut ends = std::iter::once(path.len()).chain(path.rmatch_indices('.').map(|(at, _)| at));
+            let Some((end, entry)) = ends.find_map(|end| Some((end, table.get(&path[..end])?))) else { break };
             place = entry.node.place.clone();
             node = &entry.node;
             rest = path.get(end + 1..);
