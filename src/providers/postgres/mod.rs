@@ -1,4 +1,4 @@
-//! PostgreSQL: indexes, server settings, limits of roles and databases, query contracts, cache tables.
+//! `PostgreSQL`: indexes, server settings, limits of roles and databases, query contracts, cache tables.
 //!
 //! This file is the frame: settings, the kinds, and the provider that hands each kind its part. What a kind knows is in its own file.
 
