@@ -40,7 +40,6 @@ pub struct Postgres {
     endpoint: connect::Endpoint,
     settings: Settings,
     session: tokio::sync::Mutex<connect::Session>,
-    target: crate::model::TargetId,
 }
 
 /// How to reach a database, and how patient to be with it.
