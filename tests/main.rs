@@ -2,7 +2,13 @@
 
 mod app;
 mod cases;
+mod cli;
 mod kit;
+mod laws;
 mod pgbouncer;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "postgres")]
+mod postgres_index;
 mod readme;
 mod tidy;

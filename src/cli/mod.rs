@@ -11,6 +11,7 @@ pub mod world;
 mod apply;
 mod check;
 mod completions;
+mod demo;
 mod drift;
 mod emit;
 mod export;
@@ -63,6 +64,7 @@ fn dispatch(world: &World, cli: Cli) -> exit::Result {
         Verb::Apply(args) => world.block_on(apply::run(world, &globals, &args)),
         Verb::Drift(args) => world.block_on(drift::run(world, &globals, &args)),
         Verb::Export(args) => world.block_on(export::run(world, &globals, &args)),
+        Verb::Demo(args) => world.block_on(demo::run(world, &globals, &args)),
         Verb::Init(args) => world.block_on(init::run(world, &globals, &args)),
         Verb::Unlock(args) => world.block_on(unlock::run(world, &globals, &args)),
     }

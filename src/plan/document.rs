@@ -5,8 +5,6 @@
 
 mod make;
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -267,12 +265,6 @@ fn major(version: &str) -> &str {
     version.split('.').next().unwrap_or_default()
 }
 
-impl fmt::Display for Hazard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
 /// An action as the list of names that policy-as-code tools read.
 mod actions {
     use serde::de::Error as _;
@@ -306,6 +298,19 @@ mod tests {
             let read = Document::from_json(&text).expect("it was just written");
             assert_eq!(read, document);
             assert_eq!(read.to_json(), text, "equal documents give equal bytes");
+        }
+    }
+
+    #[test]
+    fn every_number_survives_saving() {
+        for number in [0.1 + 0.2, 1.1, f64::MAX, f64::MIN_POSITIVE, 5e-324, 123_456_789.123_456_79, -0.0] {
+            let mut document = samples::shop();
+            let after = document.resource_changes[0].change.after.as_mut().expect("an update has one");
+            after.insert("number".into(), number.into());
+            after.insert("large".into(), u64::MAX.into());
+            document.plan_id = crate::plan::digest::digest(&document);
+            let read = Document::from_json(&document.to_json()).expect("it was just written");
+            crate::plan::digest::verify(&read).expect("nobody edited it");
         }
     }
 

@@ -3,6 +3,8 @@
 pub mod app;
 #[cfg(feature = "postgres")]
 pub mod pgbouncer;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
@@ -13,6 +15,8 @@ pub static REGISTRY: &[Descriptor] = &[
     crate::provider::describe::<app::App>(),
     #[cfg(feature = "postgres")]
     crate::provider::describe::<pgbouncer::Pgbouncer>(),
+    #[cfg(feature = "postgres")]
+    crate::provider::describe::<postgres::Postgres>(),
     #[cfg(feature = "sqlite")]
     crate::provider::describe::<sqlite::Sqlite>(),
 ];

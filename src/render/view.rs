@@ -176,13 +176,9 @@ impl View {
 
     /// The document laid out for `topic`.
     pub fn of(document: &Document, topic: Topic) -> Self {
-        let targets: BTreeSet<&str> = document
-            .resource_changes
-            .iter()
-            .map(|change| &change.target)
-            .chain(document.steps.iter().map(|step| &step.target))
-            .map(String::as_str)
-            .collect();
+        let changed = document.resource_changes.iter().map(|change| change.target.as_str());
+        let run = document.steps.iter().filter(|_| topic == Topic::Plan).map(|step| step.target.as_str());
+        let targets: BTreeSet<&str> = changed.chain(run).collect();
         let groups: Vec<_> = targets.into_iter().map(|target| group::lay_out(document, topic, target)).collect();
         let counts = groups.iter().fold(Counts::default(), |sum, group| sum.plus(group.counts));
         Self {

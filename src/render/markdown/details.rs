@@ -11,11 +11,11 @@ use crate::render::view::{Counts, Detail, Entry, Group, Item, Matter, Section, V
 /// A set of targets that is longer than this is named by its first ones.
 const NAMED: usize = 8;
 
-/// The blocks.
-pub fn blocks(view: &View, depth: Depth) -> Vec<String> {
+/// The blocks, each with at most `most` changes.
+pub fn blocks(view: &View, depth: Depth, most: usize) -> Vec<String> {
     let (common, rest) = split(view);
-    let common = common.into_iter().map(|(targets, group)| block(&title(&targets), &group, depth));
-    let rest = rest.iter().map(|group| block(&format!("<code>{}</code>", html(&group.target)), group, depth));
+    let common = common.into_iter().map(|(targets, group)| block(&title(&targets), &group, depth, most));
+    let rest = rest.iter().map(|group| block(&format!("<code>{}</code>", html(&group.target)), group, depth, most));
     common.chain(rest).collect()
 }
 
@@ -25,10 +25,16 @@ fn title(targets: &[&str]) -> String {
     format!("On each of {}: {}{more}", text::count(targets.len(), "target"), names.join(", "))
 }
 
-fn block(title: &str, group: &Group, depth: Depth) -> String {
+fn block(title: &str, group: &Group, depth: Depth, most: usize) -> String {
     let mut diff = Diff(String::new());
-    page::group(group, depth, &mut diff);
     let counts = group.counts.brief();
+    if group.items.len() > most {
+        let some = Group { items: group.items[..most].to_vec(), ..group.clone() };
+        page::group(&some, depth, &mut diff);
+        diff.line(&format!("  … and {} more", text::thousands((group.items.len() - most) as u64)));
+    } else {
+        page::group(group, depth, &mut diff);
+    }
     let body = fence("diff", diff.0.trim_end_matches('\n'));
     format!("<details><summary>{title}: {counts}</summary>\n\n{body}\n\n</details>")
 }

@@ -31,7 +31,7 @@ pub fn list(view: &View) -> Option<String> {
     let more = found.len().saturating_sub(MOST);
     let mut lines: Vec<_> = found.into_iter().take(MOST).map(|(_, line)| line).collect();
     if more > 0 {
-        lines.push(format!("- and {} more, in the details below", text::thousands(more as u64)));
+        lines.push(format!("- and {} more", text::thousands(more as u64)));
     }
     Some(format!("**Needs your eyes**\n\n{}", lines.join("\n")))
 }
