@@ -34,10 +34,12 @@ async fn an_index_is_created_replaced_and_dropped() {
       ! replaces-index
     Contract: alter index public.evenkeel_f7125521_93e24d70 rename to users_email
     ");
-    insta::assert_snapshot!(replacing.evidence(), @"
-    builds-index: at most about 98.3 kB, writers are not blocked, waits for older transactions
-    replaces-index: 98.3 kB, never used since statistics began, the server is up for 3 s
-    ");
+    insta::with_settings!({ filters => vec![(r"up for \d+ s", "up for … s")] }, {
+        insta::assert_snapshot!(replacing.evidence(), @"
+        builds-index: at most about 98.3 kB, writers are not blocked, waits for older transactions
+        replaces-index: 98.3 kB, never used since statistics began, the server is up for … s
+        ");
+    });
     converge(&provider, &lower_email(), &[]).await;
     let gone = [absent("users_email")];
     insta::assert_snapshot!(plan(&provider, &gone, &[]).await, @"
@@ -163,6 +165,30 @@ async fn a_build_that_takes_too_long_is_called_off() {
     converge(&provider, &email(), &[]).await;
 }
 
+#[tokio::test]
+async fn a_build_whose_connection_breaks_is_found_out_about() {
+    let shop = Shop::new("broken");
+    let provider = shop.connect().await;
+    let building = look(&provider, &email(), &[]).await.expect("a look");
+    let writer = Blocker::begin(&shop, "update users set age = 1 where id = 1");
+    let op = &building.drafts()[0].op;
+    let silent = Progress::silent();
+    let (ended, ()) = tokio::join!(provider.run(op, &silent), async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let name = shop.name.clone();
+        let ending = tokio::task::spawn_blocking(move || {
+            let killed = psql(&name, "select pg_terminate_backend(pid) from pg_stat_progress_create_index");
+            assert_eq!(killed, "t");
+            drop(writer);
+        });
+        ending.await.expect("an end");
+    });
+    let error = ended.expect_err("a broken connection");
+    insta::assert_snapshot!(format!("{:?} {error}", error.kind()), @"Transient the connection broke during the build: terminating connection due to administrator command; what the failed build left was removed again");
+    assert_eq!(shop.psql("select count(*) from pg_class where relname = 'users_email'"), "0");
+    converge(&provider, &email(), &[]).await;
+}
+
 /// A transaction that somebody leaves open.
 struct Blocker(std::process::Child);
 
@@ -252,6 +278,46 @@ async fn an_index_is_renamed_rather_than_built() {
     ");
     converge(&provider, &changed, &[]).await;
     converge(&provider, &adopted, &["users_mail"]).await;
+}
+
+#[tokio::test]
+async fn one_name_in_two_schemas_is_two_resources() {
+    let mut shop = Shop::new("schemas");
+    shop.settings["schemas"] = json!(["public", "sales"]);
+    shop.psql(
+        "create index by_email on sales.users (email);;create index by_email on users (email);;\
+         create index by_email_too on users (email);;create index by_email_and_name on users (email, name);;\
+         create unique index by_id on users (id)",
+    );
+    let provider = shop.connect().await;
+    let reading = look(&provider, &[], &[]).await.expect("a look").reading;
+    let ids: Vec<_> = reading.live.iter().map(|live| live.id.to_string()).collect();
+    assert_eq!(
+        ids,
+        ["index.by_email", "index.by_email_and_name", "index.by_email_too", "index.by_id", "index.\"sales.by_email\""]
+    );
+    insta::assert_snapshot!(reading.notes.join("\n"), @"
+    `public.by_email` (98.3 kB) is the beginning of `public.by_email_and_name`, which can serve its queries
+    `public.by_email_too` (98.3 kB) has the same definition as `public.by_email`
+    `public.by_id` (65.5 kB) has the same definition as `public.users_pkey`
+    ");
+    // Read back as a policy, nothing differs; and each is dropped for itself.
+    let exported: Vec<_> =
+        reading.live.iter().map(|live| Want { spec: Some(live.spec.clone()), ..absent(live.id.label()) }).collect();
+    assert_eq!(plan(&provider, &exported, &[]).await, "");
+    insta::assert_snapshot!(plan(&provider, &[absent("sales.by_email"), absent("by_email")], &[]).await, @"
+    Contract: drop index concurrently public.by_email
+      ! drops-index
+    Contract: drop index concurrently sales.by_email
+      ! drops-index
+    ");
+    insta::assert_snapshot!(plan(&provider, &exported[..1], &["sales.by_email"]).await, @"
+    Contract: drop index concurrently sales.by_email
+      ! drops-index
+    ");
+    // A look at one sees no other.
+    let one = provider.read(&Scope { wanted: &exported[..1], breadth: Breadth::Declared }).await.expect("a look");
+    assert_eq!(one.live.iter().map(|live| live.id.label()).collect::<Vec<_>>(), ["by_email"]);
 }
 
 #[tokio::test]
