@@ -127,14 +127,11 @@ pub(super) fn texts(node: &Node, problems: &mut Vec<Diagnostic>) -> Vec<(String,
             None
         }
     };
-    match &node.value {
-        NodeValue::List(items) => items.iter().filter_map(text).collect(),
-        // Told as the wrong type that it is.
-        _ => {
-            problems.extend(decode::<Vec<String>>(node).err().into_iter().flatten());
-            Vec::new()
-        }
+    if let NodeValue::List(items) = &node.value {
+        return items.iter().filter_map(text).collect();
     }
+    problems.extend(decode::<Vec<String>>(node).err().into_iter().flatten());
+    Vec::new()
 }
 
 fn items(node: &Node) -> &[Node] {

@@ -28,7 +28,7 @@ pub use edit::{Edit, edit};
 pub(crate) use keys::{Limits, ResourceKeys};
 pub use load::{File, Input, load};
 use node::split_path;
-pub use node::{Entry, Node, NodeValue, Reference, Table};
+pub use node::{Entry, Meaning, Node, NodeValue, Reference, Table};
 pub use reference::Lookup;
 pub use write::write;
 

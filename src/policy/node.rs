@@ -38,8 +38,19 @@ pub enum NodeValue {
 pub struct Reference {
     /// As it is written.
     pub table: Table,
-    /// What it stands for, or why that cannot be had.
-    pub secret: Result<Secret, Box<Diagnostic>>,
+    /// What it stands for.
+    pub meaning: Meaning,
+}
+
+/// What a reference stands for.
+#[derive(Clone, Debug)]
+pub enum Meaning {
+    /// This text.
+    Known(Secret),
+    /// It has not been looked up: an empty text, of which nothing can be wrong.
+    Unknown,
+    /// It cannot be had.
+    Missing(Box<Diagnostic>),
 }
 
 /// A table, in the order of the file.

@@ -37,8 +37,8 @@ pub(super) fn pretty(value: &Value, indent: usize) -> String {
     match value {
         Value::String(text) if text.trim_end_matches('\n').contains('\n') => many_lines(text),
         Value::Array(items) if !items.is_empty() && indent + line.chars().count() > WIDTH => {
-            let items: String = items.iter().map(|item| format!("  {},\n", show(item))).collect();
-            format!("[\n{items}]")
+            let items: Vec<_> = items.iter().map(|item| format!("  {},\n", show(item))).collect();
+            format!("[\n{}]", items.concat())
         }
         _ => line,
     }

@@ -30,13 +30,13 @@ pub fn policy_schema(registry: &[Descriptor]) -> Value {
         let (target, shared) = target(provider, settings.as_value(), &engine, &definitions);
         definitions.insert(provider.name.to_owned(), target);
         let targets = json!({ "$ref": format!("{DEFINITIONS}{}", provider.name) });
-        top.insert(provider.name.to_owned(), table_of(provider.doc, targets));
+        top.insert(provider.name.to_owned(), table_of(provider.doc, &targets));
         defaults.insert(provider.name.to_owned(), shared);
     }
     top.insert("guards".into(), described(guards, "Limits for all targets."));
-    top.insert("defaults".into(), closed("Settings for every target of a provider.", defaults));
+    top.insert("defaults".into(), closed("Settings for every target of a provider.", &defaults));
 
-    let mut schema = closed("A policy: what is wanted of the systems that it names.", top);
+    let mut schema = closed("A policy: what is wanted of the systems that it names.", &top);
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
     schema["title"] = "evenkeel policy".into();
     let used = used(&schema, &definitions);
@@ -58,12 +58,12 @@ fn properties_of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Map<String, 
 }
 
 /// A table with these keys and no others.
-fn closed(description: &str, properties: Map<String, Value>) -> Value {
+fn closed(description: &str, properties: &Map<String, Value>) -> Value {
     json!({ "type": "object", "description": description, "properties": properties, "additionalProperties": false })
 }
 
 /// A table with names for keys.
-fn table_of(description: &str, items: Value) -> Value {
+fn table_of(description: &str, items: &Value) -> Value {
     json!({ "type": "object", "description": description, "additionalProperties": items })
 }
 
@@ -100,7 +100,7 @@ fn target(provider: &Descriptor, settings: &Value, engine: &Keys, definitions: &
         properties.insert("prune".into(), prune);
     }
     properties.insert("guards".into(), described(engine.target.clone(), "Limits for this target."));
-    let shared = closed(provider.doc, properties.clone());
+    let shared = closed(provider.doc, &properties);
     let for_each = json!({
         "type": "array", "items": { "type": "string" }, "uniqueItems": true,
         "description": "One target per item; `{each}` stands for the item in names and texts.",
@@ -110,11 +110,11 @@ fn target(provider: &Descriptor, settings: &Value, engine: &Keys, definitions: &
         let resource = json!({ "$ref": format!("{DEFINITIONS}{}.{}", provider.name, kind.name) });
         let schema = match kind.many {
             Many::One => resource,
-            Many::Named => table_of(kind.doc, resource),
+            Many::Named => table_of(kind.doc, &resource),
         };
         properties.insert(kind.name.to_owned(), schema);
     }
-    (closed(provider.doc, properties), shared)
+    (closed(provider.doc, &properties), shared)
 }
 
 /// A resource of a kind: its variant of the specification, with the engine's own keys.

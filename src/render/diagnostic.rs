@@ -15,7 +15,7 @@ use crate::model::{Diagnostic, Place, Severity, Sources, text};
 /// How far apart two lines of a file may be to be shown in one excerpt.
 const NEAR: u32 = 40;
 
-/// Diagnostics as text, sorted by place, with a line that counts them at the end. Empty where there are none.
+/// Diagnostics as text, each once and sorted by place, with a line that counts them at the end. Empty where there are none.
 ///
 /// Lines of the policy longer than the style is wide are cut.
 pub fn text(diagnostics: &[Diagnostic], sources: &Sources, style: Style) -> String {
@@ -27,7 +27,8 @@ pub fn text(diagnostics: &[Diagnostic], sources: &Sources, style: Style) -> Stri
     .term_width(width);
     let mut masked = Masked { sources, texts: HashMap::new() };
     let mut out = String::new();
-    for diagnostic in sorted(diagnostics) {
+    let diagnostics = sorted(diagnostics);
+    for diagnostic in &diagnostics {
         let excerpts = masked.excerpts(diagnostic);
         let level = match diagnostic.severity {
             Severity::Error => Level::ERROR,
@@ -50,12 +51,12 @@ pub fn text(diagnostics: &[Diagnostic], sources: &Sources, style: Style) -> Stri
     }
     if !diagnostics.is_empty() {
         // Writing to a text cannot fail.
-        let _ = writeln!(out, "{}", count(diagnostics));
+        let _ = writeln!(out, "{}", count(&diagnostics));
     }
     out
 }
 
-/// Diagnostics as one array, sorted by place. Lines and columns count from 1, columns in characters; `end_column` is the first one after it.
+/// Diagnostics as one array, each once and sorted by place. Lines and columns count from 1, columns in characters; `end_column` is the first one after it.
 pub fn json(diagnostics: &[Diagnostic], sources: &Sources) -> Value {
     let place = |place: &Place| {
         let (line, column) = sources.position(&place.file, place.span.start);
@@ -78,7 +79,7 @@ pub fn json(diagnostics: &[Diagnostic], sources: &Sources) -> Value {
 }
 
 /// `3 errors, 1 warning`.
-fn count(diagnostics: &[Diagnostic]) -> String {
+fn count(diagnostics: &[&Diagnostic]) -> String {
     let of = |severity| diagnostics.iter().filter(|d| d.severity == severity).count();
     match (of(Severity::Error), of(Severity::Warning)) {
         (errors, 0) => text::count(errors, "error"),
@@ -87,9 +88,12 @@ fn count(diagnostics: &[Diagnostic]) -> String {
     }
 }
 
+/// In the order of the files, each once: targets that share a line also share its problems.
 fn sorted(diagnostics: &[Diagnostic]) -> Vec<&Diagnostic> {
     let mut all: Vec<_> = diagnostics.iter().collect();
-    all.sort_by_key(|d| d.place.as_ref().map(|place| (place.file.clone(), place.span.start)));
+    let start = |d: &Diagnostic| d.place.as_ref().map(|place| (place.file.clone(), place.span.start));
+    all.sort_by(|a, b| start(a).cmp(&start(b)).then_with(|| a.message.cmp(&b.message)));
+    all.dedup();
     all
 }
 

@@ -4,6 +4,10 @@
 
 #[cfg(feature = "sqlite")]
 mod shop;
+#[cfg_attr(
+    not(feature = "sqlite"),
+    expect(dead_code, reason = "without an embedded target there is no chapter to tell")
+)]
 mod story;
 
 use super::args::{DemoArgs, Globals};

@@ -70,7 +70,7 @@ impl<'w> Story<'w> {
             std::fs::create_dir_all(folder)
                 .map_err(|error| Error::failed(format!("`{}` cannot be made: {error}", folder.display())))?;
         }
-        Ok(emit::write(&path, text)?)
+        emit::write(&path, text)
     }
 
     /// Runs a verb in the playground, showing what it prints, and insists that it ends as it should.

@@ -263,13 +263,13 @@ impl<'t> Document<'t> {
         let key = show_key(key);
         let line = format!("{key} = {}", pretty(value, key.len() + 3));
         let line = self.broken(&line);
-        let (like, end) = match (self.last_line(table), self.header(keys)) {
+        let (neighbour, end) = match (self.last_line(table), self.header(keys)) {
             (Some(last), _) => last,
             (None, Some(header)) => (header.start, header.end),
             (None, None) => return self.insert_header(table, keys, &line),
         };
         // Indented, or dotted, as its neighbour is.
-        let before = &self.text[self.line_start(like)..like];
+        let before = &self.text[self.line_start(neighbour)..neighbour];
         let end = self.line_end(end);
         Ok(splice(self.text, end..end, &format!("{}{before}{line}", self.line_break())))
     }

@@ -65,7 +65,8 @@ fn check(edits: &[Edit]) -> String {
     Document::parse(&edited).expect("what comes out is TOML");
     let diff = TextDiff::from_lines(POLICY, &edited);
     let lines = diff.iter_all_changes().filter(|change| change.tag() != ChangeTag::Equal);
-    lines.map(|change| format!("{} {}\n", change.tag(), change.value().trim_end_matches('\n'))).collect()
+    let shown = lines.map(|change| format!("{} {}", change.tag(), change.value()).trim_end().to_owned());
+    shown.collect::<Vec<_>>().join("\n")
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What is made of a policy that is right.
 
+use std::fmt::Write as _;
+
 use insta::assert_snapshot;
 
 use super::*;
@@ -50,21 +52,23 @@ fn show(base: &[(&str, &str)], overlays: &[(&str, &str)]) -> String {
     let mut out = String::new();
     for Target { id, settings, prune, guards, resources } in &policy.targets {
         let places = &policy.sources;
-        out += &format!("{id}  {}\n", places.origin(&settings.place));
+        _ = writeln!(out, "{id}  {}", places.origin(&settings.place));
         show_node(settings, places, 1, &mut out);
         if !prune.is_empty() {
-            out += &format!("  prune {prune:?}\n");
+            _ = writeln!(out, "  prune {prune:?}");
         }
         if *guards != Guards::default() {
-            out += &format!("  {guards:?}\n");
+            _ = writeln!(out, "  {guards:?}");
         }
         for Resource { id, node, absent, protect, ignore, after, place } in resources {
-            out += &format!("  {id}  {}", places.origin(place));
+            _ = write!(out, "  {id}  {}", places.origin(place));
             out += if *absent { " absent" } else { "" };
             out += if *protect { " protect" } else { "" };
-            out += &if ignore.is_empty() { String::new() } else { format!(" ignore {ignore:?}") };
+            if !ignore.is_empty() {
+                _ = write!(out, " ignore {ignore:?}");
+            }
             for (pattern, place) in after {
-                out += &format!(" after {} ({})", pattern.as_str(), places.origin(place));
+                _ = write!(out, " after {} ({})", pattern.as_str(), places.origin(place));
             }
             out += "\n";
             show_node(node, places, 2, &mut out);
@@ -78,12 +82,14 @@ fn show_node(node: &Node, sources: &Sources, depth: usize, out: &mut String) {
         let origin = sources.origin(&entry.node.place);
         let value = match &entry.node.value {
             NodeValue::Table(_) => String::new(),
-            NodeValue::Reference(reference) => {
-                reference.secret.as_ref().map_or_else(|p| p.message.clone(), |secret| secret.expose().into())
-            }
+            NodeValue::Reference(reference) => match &reference.meaning {
+                Meaning::Known(secret) => secret.expose().to_owned(),
+                Meaning::Unknown => "?".to_owned(),
+                Meaning::Missing(problem) => problem.message.clone(),
+            },
             _ => plain(&entry.node),
         };
-        *out += &format!("{}{key} {value}  {origin}\n", "  ".repeat(depth));
+        _ = writeln!(out, "{}{key} {value}  {origin}", "  ".repeat(depth));
         show_node(&entry.node, sources, depth + 1, out);
     }
 }
@@ -293,13 +299,16 @@ fn files_declare_one_policy_together() {
 
 #[test]
 fn offline_every_reference_is_an_empty_text() {
-    let base =
-        files(&[("a.toml", "[shopdb.shop]\nurl = { env = \"NO_SUCH\" }\nschemas = [{ file = \"/no/such\" }]\n")]);
+    let base = files(&[(
+        "a.toml",
+        "[shopdb.shop]\nurl = { env = \"NO_SUCH\" }\nschemas = [{ file = \"/no/such\" }]\nlock_timeout = { env = \"NO_SUCH\" }\n",
+    )]);
     let (policy, problems) =
         load(Input { base: &base, overlays: &[], vocabulary: &vocabulary(), lookup: Lookup::Offline });
     assert_eq!(problems, []);
-    let sample::Settings { url, schemas, .. } = decode(&policy.targets[0].settings).expect("the settings decode");
-    assert_eq!((url.expose(), schemas), ("", vec![String::new()]));
+    let settings = decode(&policy.targets[0].settings).expect("nothing is wrong with what is not known");
+    let sample::Settings { url, schemas, lock_timeout, .. } = settings;
+    assert_eq!((url.expose(), schemas, lock_timeout), ("", vec![String::new()], None));
 }
 
 #[test]
@@ -340,4 +349,15 @@ fn attributes_are_found_at_their_place() {
     let lines = ["a", "a.b", "a.c", "a.c.d", "pg_stat.max", "pg_stat.max.x", "pg_stat", "other"].map(line);
     assert_eq!(lines, [3, 3, 4, 4, 5, 5, 2, 2]);
     assert_eq!(settings.place_of(None), settings.place);
+}
+
+#[test]
+fn numbers_are_read_in_every_notation() {
+    let (policy, problems) = load_with(
+        &[("a.toml", "[shopdb.shop]\n[shopdb.shop.settings]\na = [1_000, 0xff, -5, +7, 0b11, 1_0.5, 1e3, -0.0]\n")],
+        &[],
+    );
+    assert_eq!(problems, []);
+    let table = policy.targets[0].resources[0].node.table().expect("it is a table");
+    assert_eq!(plain(&table["a"].node), "[1000, 255, -5, 7, 3, 10.5, 1000, -0]");
 }

@@ -176,11 +176,11 @@ table = "users"
 
 #[test]
 fn top_level_values() {
-    assert_snapshot!(check(r#"
+    assert_snapshot!(check("
 shopdb = 1
 guards = true
 defaults = []
-"#), @r#"
+"), @r#"
     error[wrong-type]: `shopdb` is a table, not a whole number
      --> shop.toml:2:10
       |

@@ -358,3 +358,39 @@ after = ["shopdb.shop.rule.a"]
     1 error
     "#);
 }
+
+#[test]
+fn what_targets_share_is_told_once() {
+    assert_snapshot!(check(r#"
+[defaults.shopdb]
+lock_timeout = 3
+
+[shopdb.a]
+url = "x"
+
+[shopdb.b]
+for_each = ["1", "2"]
+url = "x"
+
+[shopdb.b.limits]
+memory = "much"
+"#), @r#"
+    error[wrong-type]: expected a duration such as "30s", found a whole number
+     --> shop.toml:3:16
+      |
+    3 | lock_timeout = 3
+      |                ^
+      |
+      = hint: write it as "3s"
+
+    error[bad-value]: `much` is no size
+      --> shop.toml:13:10
+       |
+    13 | memory = "much"
+       |          ^^^^^^
+       |
+       = hint: write it as "64MiB" or "2GB"
+
+    2 errors
+    "#);
+}

@@ -263,7 +263,7 @@ source = { hot = { pattern = "p", tpo = 3 } }
 
 #[test]
 fn missing_keys() {
-    assert_snapshot!(check(r#"
+    assert_snapshot!(check("
 [shopdb.shop]
 
 [shopdb.shop.index.a]
@@ -273,7 +273,7 @@ unique = true
 hsts = { preload = true }
 
 [shopdb.shop.rule.a]
-"#), @r#"
+"), @r#"
     error[missing-key]: `url` is missing
      --> shop.toml:2:1
       |
