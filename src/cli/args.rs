@@ -78,6 +78,10 @@ pub enum Verb {
     History(HistoryArgs),
     /// Release a lock that a lost run left behind
     Unlock(UnlockArgs),
+    /// Explain a hazard, diagnostic, kind or attribute
+    Explain(ExplainArgs),
+    /// Print the JSON Schema of policies
+    Schema,
     /// Print the least privileges a provider needs, ready to paste
     Grants(GrantsArgs),
     /// Print a shell's completions

@@ -8,18 +8,21 @@ pub mod load;
 pub mod session;
 pub mod world;
 
+mod adopt;
 mod apply;
 mod check;
 mod completions;
 mod demo;
 mod drift;
 mod emit;
+mod explain;
 mod export;
 mod grants;
 mod history;
 mod init;
 mod man;
 mod plan;
+mod schema;
 mod show;
 mod unlock;
 
@@ -57,6 +60,8 @@ fn dispatch(world: &World, cli: Cli) -> exit::Result {
         Verb::Check(args) => check::run(world, &globals, &args),
         Verb::Show(args) => show::run(world, &args),
         Verb::History(args) => history::run(world, &args),
+        Verb::Explain(args) => explain::run(world, &args),
+        Verb::Schema => Ok(schema::run(world)),
         Verb::Grants(args) => grants::run(world, &args),
         Verb::Completions(args) => Ok(completions::run(world, &args)),
         Verb::Man(args) => man::run(world, &args),
