@@ -16,7 +16,7 @@ pub use daemon::{eventually, free_port};
 pub use folder::Folder;
 pub use hold::Hold;
 pub use pgbouncer::{CONSOLE_PASSWORD, Pgbouncer};
-pub use postgres::{Postgres, Statement, as_owner, program};
+pub use postgres::{Postgres, Statement, program};
 pub use redis::Redis;
 pub use run::{Output, Run, Running};
 pub use sqlite::Sqlite;
