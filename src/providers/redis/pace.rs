@@ -1,0 +1,134 @@
+//! Going gently: how large a page may be and how long to rest between pages, learnt from what a bystander's command takes meanwhile.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::servers::Node;
+use crate::error::Result;
+
+/// Keys a page asks for at first; about half a millisecond of a server.
+const FIRST: usize = 500;
+/// Keys a page asks for at most: more gains nothing and others wait longer.
+const MOST: usize = 1_000;
+/// Keys a page asks for at least; below that, pauses help more.
+const LEAST: usize = 20;
+/// Added to a page after every look at which all was well.
+const STEP: usize = 50;
+/// The longest pause between two pages.
+const REST: Duration = Duration::from_millis(100);
+/// How often the bystander asks.
+const EVERY: Duration = Duration::from_millis(10);
+/// How many answers of the bystander are weighed together: one alone may be slow for reasons of its own.
+const WEIGHED: usize = 5;
+
+/// The page size and the pause, adjusted while it lives.
+#[derive(Debug)]
+pub struct Pace {
+    dial: Arc<Dial>,
+    bystander: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Dial {
+    page: AtomicUsize,
+    pause_micros: AtomicU64,
+}
+
+impl Pace {
+    /// Starts to watch what a command takes on a connection of its own, to keep it below `limit`.
+    ///
+    /// # Errors
+    /// When that connection cannot be opened.
+    pub async fn watch(node: &Node, limit: Duration) -> Result<Self> {
+        let dial = Arc::new(Dial { page: AtomicUsize::new(FIRST), pause_micros: AtomicU64::new(0) });
+        let mut link = node.another().await?;
+        let watched = dial.clone();
+        let bystander = tokio::spawn(async move {
+            let mut answers = [Duration::ZERO; WEIGHED];
+            for turn in 0_usize.. {
+                tokio::time::sleep(EVERY).await;
+                let asked = Instant::now();
+                if redis::cmd("PING").exec_async(&mut link).await.is_err() {
+                    // The pass itself will meet whatever this is, and report it.
+                    return;
+                }
+                answers[turn % WEIGHED] = asked.elapsed();
+                if turn >= WEIGHED - 1 {
+                    let mut sorted = answers;
+                    sorted.sort();
+                    watched.adjust(sorted[WEIGHED / 2], limit);
+                }
+            }
+        });
+        Ok(Self { dial, bystander })
+    }
+
+    /// How many keys the next page should ask for.
+    pub fn page(&self) -> usize {
+        self.dial.page.load(Ordering::Relaxed)
+    }
+
+    /// Rests as long as is called for.
+    pub async fn rest(&self) {
+        let pause = self.dial.pause_micros.load(Ordering::Relaxed);
+        if pause > 0 {
+            tokio::time::sleep(Duration::from_micros(pause)).await;
+        }
+    }
+}
+
+impl Drop for Pace {
+    fn drop(&mut self) {
+        self.bystander.abort();
+    }
+}
+
+impl Dial {
+    /// Too slow: half the page, then longer pauses. All well: shorter pauses, then a little more.
+    fn adjust(&self, waited: Duration, limit: Duration) {
+        let (page, pause) = (self.page.load(Ordering::Relaxed), self.pause_micros.load(Ordering::Relaxed));
+        let (page, pause) = if waited > limit && page > LEAST {
+            ((page / 2).max(LEAST), pause)
+        } else if waited > limit {
+            (page, (pause * 2).clamp(1_000, u64::try_from(REST.as_micros()).unwrap_or(u64::MAX)))
+        } else if pause > 0 {
+            (page, if pause <= 1_000 { 0 } else { pause / 2 })
+        } else if waited < limit * 3 / 4 {
+            ((page + STEP).min(MOST), pause)
+        } else {
+            (page, pause)
+        };
+        self.page.store(page, Ordering::Relaxed);
+        self.pause_micros.store(pause, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_server_is_given_room_and_a_quick_one_is_used() {
+        let dial = Dial { page: AtomicUsize::new(FIRST), pause_micros: AtomicU64::new(0) };
+        let limit = Duration::from_millis(2);
+        let mut told = Vec::new();
+        let mut turn = |waited: u64, times: usize| {
+            for _ in 0..times {
+                dial.adjust(Duration::from_micros(waited), limit);
+            }
+            told.push((dial.page.load(Ordering::Relaxed), dial.pause_micros.load(Ordering::Relaxed)));
+        };
+        turn(100, 20);
+        turn(2_500, 1);
+        turn(2_500, 5);
+        turn(2_500, 3);
+        turn(2_500, 20);
+        turn(1_900, 20);
+        turn(100, 1);
+        assert_eq!(told, [(1_000, 0), (500, 0), (20, 0), (20, 4_000), (20, 100_000), (20, 0), (70, 0)]);
+    }
+}
