@@ -80,6 +80,12 @@ impl Error {
         self
     }
 
+    /// The same failure once more, its causes folded into the message.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self { kind: self.kind, message: self.to_string(), hint: self.hint.clone(), source: None }
+    }
+
     /// What sort of failure it is.
     pub fn kind(&self) -> ErrorKind {
         self.kind

@@ -1,1 +1,7 @@
-fn main() {}
+//! The `evenkeel` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    evenkeel::cli::main()
+}

@@ -1,6 +1,6 @@
 //! Changes: what differs between the live state and the policy, in one vocabulary for every provider.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Address, Attributes, Facts, Origin, Value};
 
@@ -19,7 +19,7 @@ pub enum Action {
 }
 
 /// One attribute that differs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Field {
     /// The attribute's path inside the resource, `with.fillfactor`.
     pub path: String,

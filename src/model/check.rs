@@ -1,11 +1,11 @@
 //! Checks: contracts and cross-target rules, judged against the state the plan leads to.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Origin;
 
 /// How a check came out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// It holds.
@@ -17,7 +17,7 @@ pub enum Verdict {
 }
 
 /// One check and its verdict.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Check {
     /// What was checked: a contract's address, or the name of a rule. A provider gives the resource's id; the plan adds the target.
     pub name: String,

@@ -48,7 +48,14 @@ pub struct Diagnostic {
 
 /// The texts that places point into.
 #[derive(Clone, Debug, Default)]
-pub struct Sources(BTreeMap<Arc<str>, Arc<str>>);
+pub struct Sources(BTreeMap<Arc<str>, Source>);
+
+/// A text and where its lines begin, so that a place's line is found without reading the text again.
+#[derive(Clone, Debug)]
+struct Source {
+    text: Arc<str>,
+    lines: Arc<[usize]>,
+}
 
 impl Diagnostic {
     /// An error at `place`.
@@ -95,13 +102,15 @@ impl Sources {
     /// Adds a file's text and returns its name for places.
     pub fn add(&mut self, file: &str, text: &str) -> Arc<str> {
         let name: Arc<str> = file.into();
-        self.0.insert(name.clone(), text.into());
+        let after_breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        let lines = std::iter::once(0).chain(after_breaks).collect();
+        self.0.insert(name.clone(), Source { text: text.into(), lines });
         name
     }
 
     /// A file's text.
     pub fn text(&self, file: &str) -> Option<&str> {
-        self.0.get(file).map(|text| &**text)
+        self.0.get(file).map(|source| &*source.text)
     }
 
     /// The files' names, sorted.
@@ -111,9 +120,54 @@ impl Sources {
 
     /// The file and line of a place.
     pub fn origin(&self, place: &Place) -> Origin {
-        let text = self.text(&place.file).unwrap_or_default();
-        let before = &text.as_bytes()[..place.span.start.min(text.len())];
-        let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-        Origin { file: place.file.clone(), line: u32::try_from(line).unwrap_or(u32::MAX) }
+        Origin { file: place.file.clone(), line: self.position(&place.file, place.span.start).0 }
+    }
+
+    /// The line and the column of a byte of a file, both from 1; the column counts characters.
+    pub fn position(&self, file: &str, byte: usize) -> (u32, u32) {
+        let Some(Source { text, lines }) = self.0.get(file) else { return (1, 1) };
+        let line = lines.partition_point(|start| *start <= byte);
+        let start = lines[line - 1];
+        let before = text.as_bytes().get(start..byte.min(text.len())).unwrap_or_default();
+        // Bytes that go on with a character begin with the bits 10.
+        let column = 1 + before.iter().filter(|byte| **byte & 0xc0 != 0x80).count();
+        (clamp(line), clamp(column))
+    }
+
+    /// The bytes of the lines `first` to `last` of a file, from 1 and both included, as far as they are there.
+    pub fn lines(&self, file: &str, first: u32, last: u32) -> Range<usize> {
+        let Some(Source { text, lines }) = self.0.get(file) else { return 0..0 };
+        let start = |line: u32| lines.get(line as usize).copied().unwrap_or(text.len());
+        start(first.saturating_sub(1))..start(last)
+    }
+}
+
+fn clamp(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_count_lines_and_characters() {
+        let mut sources = Sources::default();
+        let file = sources.add("a.toml", "a = 1\nä = \"ü\" # x\n\n");
+        let check = |byte: usize, expected: (u32, u32)| assert_eq!(sources.position(&file, byte), expected, "{byte}");
+        check(0, (1, 1));
+        check(4, (1, 5));
+        check(6, (2, 1));
+        check(8, (2, 2));
+        check(18, (2, 11));
+        check(19, (2, 12));
+        check(20, (3, 1));
+        check(21, (4, 1));
+        check(9_999, (4, 1));
+        assert_eq!(sources.lines(&file, 1, 2), 0..20);
+        assert_eq!(sources.lines(&file, 2, 2), 6..20);
+        assert_eq!(sources.lines(&file, 4, 9), 21..21);
+        assert_eq!(sources.origin(&Place { file: file.clone(), span: 8..9 }).to_string(), "a.toml:2");
+        assert_eq!(sources.position("no such file", 3), (1, 1));
     }
 }

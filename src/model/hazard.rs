@@ -1,9 +1,9 @@
 //! Hazards: what a step may do to people who depend on the system, with the evidence found.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Whether `apply` needs a hazard to be allowed by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Approval {
     /// Worth knowing; apply goes on.

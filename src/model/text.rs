@@ -78,17 +78,29 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
-/// Text from a live system made safe for one line of a terminal or a document: control and direction marks are escaped.
+/// Text from a live system made safe for one line of a terminal or a document: control characters, direction marks and
+/// invisible characters are escaped.
 pub fn tame(text: &str) -> String {
     text.chars()
         .flat_map(|c| {
             let hostile = c.is_control()
-                || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+                || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
             let escaped: Box<dyn Iterator<Item = char>> =
                 if hostile { Box::new(c.escape_unicode()) } else { Box::new(std::iter::once(c)) };
             escaped
         })
         .collect()
+}
+
+/// A word as a shell takes it literally: quoted where anything in it means something to a shell.
+pub fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+}
+
+/// Like [`tame`], for text of several lines.
+pub fn tame_lines(text: &str) -> String {
+    text.lines().map(tame).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -115,6 +127,15 @@ mod tests {
     fn nearest_finds_typos_only() {
         assert_eq!(nearest("colums", ["columns", "where"]), Some("columns"));
         assert_eq!(nearest("zzz", ["columns", "where"]), None);
+    }
+
+    #[test]
+    fn shell_words_are_literal() {
+        let check = |word: &str, expected: &str| assert_eq!(shell_word(word), expected);
+        check("drops-index:postgres.shop.index.a", "drops-index:postgres.shop.index.a");
+        check("a b; rm -rf $(x)", "'a b; rm -rf $(x)'");
+        check("it's", r"'it'\''s'");
+        check("", "''");
     }
 
     #[test]

@@ -56,7 +56,8 @@ fn show_text(text: &str) -> String {
     Value::String(text.to_owned()).to_string().replace('\u{7f}', "\\u007F")
 }
 
-fn show_key(key: &str) -> String {
+/// A key as the policy language writes it: quoted only where it has to be.
+pub fn show_key(key: &str) -> String {
     let bare = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
     if bare { key.to_owned() } else { show_text(key) }
 }

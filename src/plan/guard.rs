@@ -6,6 +6,29 @@ use super::Breach;
 use crate::model::{Action, Change, TargetId};
 use crate::policy::Guards;
 
+/// What each limit means, for `evenkeel explain`.
+pub const DOCS: &[(&str, &str)] = &[
+    (
+        "max-delete-percent",
+        "Too large a share of a kind on one target would be deleted. `max_delete_percent` under `[guards]` says how much is fine (30 by default), \
+         once there are `min_existing` of the kind.",
+    ),
+    (
+        "max-update-percent",
+        "Too large a share of a kind on one target would be updated or replaced. `max_update_percent` under `[guards]` says how much is fine \
+         (50 by default), once there are `min_existing` of the kind.",
+    ),
+    (
+        "max-deletes",
+        "More resources of a kind on one target would be deleted than `max_deletes` under `[guards]` says.",
+    ),
+    (
+        "allow-empty",
+        "All resources of a kind on one target would be deleted. `allow_empty = true` under `[guards]` says that an empty set is fine; \
+         a single `absent = true` of a last one is not refused.",
+    ),
+];
+
 /// How many resources of each kind a target has, before the plan.
 pub type Census = BTreeMap<String, usize>;
 

@@ -98,7 +98,7 @@ async fn plan_target(
             Error::bug(format!("`{}` surveyed a kind it does not have: `{}`", target.id, pair.id.kind))
         })?;
         let resource = declared.get(&pair.id).copied();
-        let pruned = target.prune.iter().any(|name| *name == pair.id.kind);
+        let pruned = target.prune.contains(&pair.id.kind);
         if pair.want == Wanted::Undeclared && !pruned {
             if kind.many == Many::Named {
                 plan.unmanaged.push(address);
@@ -231,7 +231,7 @@ fn steps(target: &TargetId, surveyor: &mut dyn Surveyor, drifts: &[Drift]) -> Re
 }
 
 fn ordered(policy: &Policy, changes: &[Change], mut steps: Vec<Step>) -> Vec<Step> {
-    let changed: Vec<Address> = changes.iter().map(|change| change.address.clone()).collect();
+    let addresses: Vec<Address> = changes.iter().map(|change| change.address.clone()).collect();
     let mut after: BTreeMap<Address, Vec<Pattern>> = BTreeMap::new();
     for target in &policy.targets {
         for resource in target.resources.iter().filter(|r| !r.after.is_empty()) {
@@ -241,7 +241,7 @@ fn ordered(policy: &Policy, changes: &[Change], mut steps: Vec<Step>) -> Vec<Ste
     }
     if !after.is_empty() {
         let after = after.iter().map(|(address, patterns)| (address, patterns.as_slice())).collect();
-        let waves = order::waves(&changed, &after);
+        let waves = order::waves(&addresses, &after);
         for step in &mut steps {
             step.wave = step.covers.iter().filter_map(|address| waves.get(address)).copied().max().unwrap_or(0);
         }

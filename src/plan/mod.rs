@@ -2,12 +2,20 @@
 //!
 //! A plan sees no live connection and no provider type; it is made from surveys and handed to a renderer or the executor.
 
+pub mod approval;
+pub mod digest;
+pub mod document;
+pub mod gate;
 pub mod guard;
 pub mod make;
 pub mod order;
+#[cfg(test)]
+pub(crate) mod samples;
 
 use crate::model::change::Suppressed;
 use crate::model::{Address, Change, Check, Step, TargetId};
+
+pub use document::Document;
 
 /// A plan over all targets of a policy.
 #[derive(Clone, Debug, Default)]

@@ -1,15 +1,32 @@
 //! Policy text to declared resources, and back. Knows TOML and the vocabulary it is given; knows no provider and does no I/O.
 
+pub mod codes;
 mod decode;
+mod expand;
+mod join;
+mod keys;
+mod load;
 mod node;
+mod order;
+mod parse;
+mod reference;
+#[cfg(test)]
+pub(crate) mod sample;
+mod shape;
+#[cfg(test)]
+mod tests;
+mod write;
 
 use std::collections::BTreeMap;
 
 pub use crate::model::Sources;
 use crate::model::{Kind, Pattern, Place, ResourceId, TargetId};
 
-pub use decode::{decode, decode_kind};
-pub use node::{Entry, Node, NodeValue, Table};
+pub use decode::{decode, decode_resource, decode_settings};
+pub use load::{File, Input, load};
+pub use node::{Entry, Node, NodeValue, Reference, Table};
+pub use reference::Lookup;
+pub use write::write;
 
 /// Everything that a set of policy files declares, after overlays, `for_each` and references.
 #[derive(Clone, Debug, Default)]

@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use crate::model::{Place, Secret};
+use crate::model::{Diagnostic, Place, Secret};
 
 /// A value and its place.
 #[derive(Clone, Debug)]
@@ -24,12 +24,22 @@ pub enum NodeValue {
     Float(f64),
     /// `"a"`
     Text(String),
-    /// What `{ env = "…" }` or `{ file = "…" }` stood for. Decodes as a text and never shows in an error.
-    Secret(Secret),
+    /// `{ env = "…" }` or `{ file = "…" }`.
+    Reference(Reference),
     /// `[1, 2]`
     List(Vec<Node>),
     /// `{ a = 1 }` or `[a]`
     Table(Table),
+}
+
+/// `{ env = "…" }` or `{ file = "…" }`: where a text is wanted, what it stands for, which never shows in an error;
+/// anywhere else, the table that it is written as.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    /// As it is written.
+    pub table: Table,
+    /// What it stands for, or why that cannot be had.
+    pub secret: Result<Secret, Box<Diagnostic>>,
 }
 
 /// A table, in the order of the file.
@@ -53,13 +63,46 @@ impl Node {
         }
     }
 
+    /// The table, if it is one.
+    pub fn table_mut(&mut self) -> Option<&mut Table> {
+        match &mut self.value {
+            NodeValue::Table(table) => Some(table),
+            _ => None,
+        }
+    }
+
+    /// The table, or an empty one.
+    pub fn into_table(self) -> Table {
+        match self.value {
+            NodeValue::Table(table) => table,
+            _ => Table::new(),
+        }
+    }
+
+    /// What a reference refers to: the sort, `env` or `file`, and the name or path.
+    pub fn reference(&self) -> Option<(&str, &str)> {
+        let table = match &self.value {
+            NodeValue::Table(table) => table,
+            NodeValue::Reference(reference) => &reference.table,
+            _ => return None,
+        };
+        match table.first() {
+            Some((sort, Entry { node: Node { value: NodeValue::Text(name), .. }, .. }))
+                if table.len() == 1 && matches!(sort.as_str(), "env" | "file") =>
+            {
+                Some((sort, name))
+            }
+            _ => None,
+        }
+    }
+
     /// What the value is, for messages: `a text`.
     pub fn noun(&self) -> &'static str {
         match self.value {
             NodeValue::Bool(_) => "true or false",
             NodeValue::Int(_) => "a whole number",
             NodeValue::Float(_) => "a decimal number",
-            NodeValue::Text(_) | NodeValue::Secret(_) => "a text",
+            NodeValue::Text(_) | NodeValue::Reference(_) => "a text",
             NodeValue::List(_) => "a list",
             NodeValue::Table(_) => "a table",
         }

@@ -73,11 +73,7 @@ fn open<P: Provider>(
     let mut problems = Vec::new();
     let mut wants = Wants::<P> { compared: Vec::new(), contracts: Vec::new() };
     for resource in &target.resources {
-        let spec = if resource.absent {
-            Ok(None)
-        } else {
-            policy::decode_kind::<P::Spec>(&resource.id.kind, &resource.node).map(Some)
-        };
+        let spec = if resource.absent { Ok(None) } else { policy::decode_resource::<P::Spec>(resource).map(Some) };
         match spec {
             Ok(spec) => {
                 let want = Want { id: resource.id.clone(), spec, origin: sources.origin(&resource.place) };
@@ -88,7 +84,7 @@ fn open<P: Provider>(
         }
     }
     let resources: HashMap<_, _> = target.resources.iter().map(|r| (r.id.clone(), r.clone())).collect();
-    match policy::decode::<P::Settings>(&target.settings) {
+    match policy::decode_settings::<P::Settings>(&target.settings, P::KINDS) {
         Ok(settings) => {
             let mut all = wants.compared.clone();
             all.extend(wants.contracts.iter().cloned());
@@ -168,15 +164,15 @@ impl<P: Provider> Driver for Opened<P> {
         }
         let mut live = Vec::new();
         for resource in &saved.resources {
-            let mut node = resource.node.clone();
+            let mut resource = resource.clone();
             let mut facts = Facts::default();
-            if let NodeValue::Table(table) = &mut node.value
+            if let NodeValue::Table(table) = &mut resource.node.value
                 && let Some(entry) = table.shift_remove("facts")
             {
                 policy::decode(&entry.node).map_or_else(|found| problems.extend(found), |decoded| facts = decoded);
             }
-            match policy::decode_kind::<P::Spec>(&resource.id.kind, &node) {
-                Ok(spec) => live.push(Live { id: resource.id.clone(), spec, facts }),
+            match policy::decode_resource::<P::Spec>(&resource) {
+                Ok(spec) => live.push(Live { id: resource.id, spec, facts }),
                 Err(found) => problems.extend(found),
             }
         }
@@ -296,9 +292,8 @@ impl<P: Provider> Surveyor for Typed<P> {
                 facts: known.facts.clone(),
             });
         }
-        let drafts = P::steps(&self.site, &self.deltas);
-        let mut drafted = Vec::with_capacity(drafts.len());
-        for draft in drafts {
+        let mut drafted = Vec::new();
+        for draft in P::steps(&self.site, &self.deltas) {
             drafted.push(Drafted {
                 stage: draft.stage,
                 title: draft.title,

@@ -2,13 +2,15 @@
 
 #[cfg(feature = "redis")]
 pub mod redis;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 
 use crate::provider::Descriptor;
-#[cfg(feature = "redis")]
-use crate::provider::describe;
 
 /// The providers of this build, sorted by name.
 pub static REGISTRY: &[Descriptor] = &[
     #[cfg(feature = "redis")]
-    describe::<redis::Redis>(),
+    crate::provider::describe::<redis::Redis>(),
+    #[cfg(feature = "sqlite")]
+    crate::provider::describe::<sqlite::Sqlite>(),
 ];

@@ -1,0 +1,63 @@
+//! `evenkeel plan`: what apply would do.
+
+use super::args::{Globals, PlanArgs, SelectArgs};
+use super::emit;
+use super::exit::{CHANGES, Exit, Result};
+use super::load::{self, References};
+use super::session;
+use super::world::World;
+use crate::model::{Pattern, Verdict};
+use crate::plan::document::Document;
+use crate::plan::make::Selection;
+use crate::policy::Lookup;
+use crate::render::Format;
+use crate::render::view::Topic;
+
+/// Runs the verb.
+pub async fn run(world: &World, globals: &Globals, args: &PlanArgs) -> Result {
+    let format = emit::format(&args.format)?;
+    let emits = emit::parse(&args.emit)?;
+    let selection = selection(&args.select);
+    let references = if args.live.is_some() { References::Offline } else { References::Resolved };
+    let policy = load::policy(world, globals, &args.policy.paths, references)?;
+    let opened = session::open(&policy, globals.connect_timeout)?;
+    let planned = match &args.live {
+        Some(file) => {
+            let saved = load::use_files(world, &[load::read(file)?], &[], Lookup::Offline)?;
+            session::replay(&policy, &opened, &saved, &selection).await?
+        }
+        None => {
+            let connections = session::connect(&opened, &selection).await;
+            session::plan(&policy, &opened, &connections, &selection).await?
+        }
+    };
+    let document = Document::from(&planned.plan);
+    emit::print(world, &document, format, Topic::Plan)?;
+    emit::emit(world, &emits, &document, Topic::Plan)?;
+    if let Some(file) = &args.out {
+        emit::write(file, &document.to_json())?;
+        if format == Format::Text {
+            world.say(format!(
+                "Saved the plan to {}. Apply exactly this with `evenkeel apply --plan {0}`.",
+                file.display()
+            ));
+        }
+    }
+    Ok(exit(&document, args.detailed_exitcode.then_some(CHANGES)))
+}
+
+/// The resources that the arguments select.
+pub fn selection(args: &SelectArgs) -> Selection {
+    let patterns = |texts: &[String]| texts.iter().map(Pattern::new).collect();
+    Selection { only: patterns(&args.only), exclude: patterns(&args.exclude) }
+}
+
+/// The exit code of something that was only looked at: incomplete beats changes, because nobody knows what is missing.
+pub fn exit(document: &Document, changes: Option<u8>) -> Exit {
+    let failing = document.checks.iter().any(|check| check.verdict == Verdict::Fail);
+    match changes {
+        _ if !document.incomplete.is_empty() => Exit::Incomplete,
+        Some(code) if failing || !document.resource_changes.is_empty() => Exit::Changes(code),
+        _ => Exit::Done,
+    }
+}

@@ -1,0 +1,33 @@
+//! `evenkeel show`: a saved plan, in any format.
+
+use std::path::Path;
+
+use super::args::ShowArgs;
+use super::emit;
+use super::exit::{Exit, Result};
+use super::load;
+use super::world::World;
+use crate::plan::digest;
+use crate::plan::document::Document;
+use crate::policy::File;
+use crate::render::view::Topic;
+
+/// Runs the verb.
+pub fn run(world: &World, args: &ShowArgs) -> Result {
+    let format = emit::format(&args.format)?;
+    let document = saved(&args.plan)?;
+    emit::print(world, &document, format, Topic::Plan)?;
+    Ok(Exit::Done)
+}
+
+/// Reads a saved plan and makes sure that nobody altered it.
+///
+/// # Errors
+/// `Usage` where it is none, `Conflict` where it was altered.
+pub fn saved(file: &Path) -> Result<Document> {
+    let File { name, bytes } = load::read(file)?;
+    let document =
+        Document::from_json(&String::from_utf8_lossy(&bytes)).map_err(|error| error.context(format!("`{name}`")))?;
+    digest::verify(&document).map_err(|error| error.context(format!("`{name}`")))?;
+    Ok(document)
+}

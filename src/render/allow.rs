@@ -1,0 +1,56 @@
+//! The flags with which `apply` is told that a hazard or a broken limit was seen: exact, and safe to paste into a shell.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{Approval, text};
+use crate::plan::Document;
+
+/// More addresses than this are named by their targets, more targets than this not at all.
+const NAMED: usize = 5;
+
+/// `--allow drops-index:postgres.shop.index.users_old`, quoted where a shell would not take it literally.
+pub fn flag(code: &str, subject: &str) -> String {
+    // What cannot be pasted as it is, a wildcard stands for.
+    let subject: String =
+        subject.chars().map(|c| if text::tame(c.encode_utf8(&mut [0; 4])).chars().eq([c]) { c } else { '?' }).collect();
+    format!("--allow {}", text::shell_word(&format!("{code}:{subject}")))
+}
+
+/// Every flag that the plan needs, hazards first. What is blocked needs none: nothing allows it.
+pub fn flags(document: &Document) -> Vec<String> {
+    let blocked: BTreeSet<&str> = document
+        .resource_changes
+        .iter()
+        .filter(|change| change.blocked.is_some())
+        .map(|change| change.address.as_str())
+        .collect();
+    let mut needed: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
+    for step in &document.steps {
+        let subject = match &step.covers[..] {
+            [only] => only,
+            // A step that serves several changes is allowed for its target.
+            _ => &step.target,
+        };
+        let idle = !step.covers.is_empty() && step.covers.iter().all(|address| blocked.contains(address.as_str()));
+        for hazard in step.hazards.iter().filter(|hazard| hazard.approval == Approval::Required && !idle) {
+            let subjects = needed.entry(&hazard.code).or_default();
+            if !subjects.contains(&(&step.target, subject)) {
+                subjects.push((&step.target, subject));
+            }
+        }
+    }
+    let hazards = needed.into_iter().flat_map(|(code, subjects)| few(code, &subjects));
+    let guards = document.guards.iter().map(|guard| flag(&guard.code, &guard.subject));
+    hazards.chain(guards).collect()
+}
+
+fn few(code: &str, subjects: &[(&str, &str)]) -> Vec<String> {
+    if subjects.len() <= NAMED {
+        return subjects.iter().map(|(_, address)| flag(code, address)).collect();
+    }
+    let targets: BTreeSet<_> = subjects.iter().map(|(target, _)| *target).collect();
+    if targets.len() <= NAMED {
+        return targets.into_iter().map(|target| flag(code, target)).collect();
+    }
+    vec![format!("--allow {}", text::shell_word(code))]
+}

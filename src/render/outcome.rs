@@ -1,0 +1,212 @@
+//! What came of a run: every step with how it ended, then what was and was not done, and what to type next.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::line::{Line, Role};
+use super::style::Style;
+use crate::apply::{Ending, Outcome, StepOutcome};
+use crate::model::{Step, StepId, text};
+
+/// A step takes longer than this before its time is told.
+const QUICK_MS: u128 = 1_000;
+
+/// The report as text.
+pub fn render(outcome: &Outcome, steps: &[Step], style: Style) -> String {
+    let mut lines: Vec<Line> = Vec::new();
+    let mut target = None;
+    for (ended, step) in paired(outcome, steps) {
+        if target != Some(&step.target) {
+            if target.is_some() {
+                lines.push(Line::default());
+            }
+            lines.push(Line::new(Role::Strong, step.target.to_string()));
+            target = Some(&step.target);
+        }
+        lines.extend(of_step(ended, step));
+    }
+    if !lines.is_empty() {
+        lines.push(Line::default());
+    }
+    lines.extend(closing(outcome));
+    lines.iter().map(|line| style.line(line).trim_end().to_owned() + "\n").collect()
+}
+
+/// The report as JSON, with a final newline.
+pub fn json(outcome: &Outcome, steps: &[Step]) -> String {
+    let steps: Vec<_> = paired(outcome, steps)
+        .map(|(ended, step)| {
+            json!({
+                "id": ended.id,
+                "target": step.target,
+                "title": step.title,
+                "command": step.command,
+                "covers": step.covers,
+                "ending": ended.ending,
+                "message": ended.message,
+                "hint": ended.hint,
+                "elapsed_ms": u64::try_from(ended.elapsed.as_millis()).unwrap_or(u64::MAX),
+            })
+        })
+        .collect();
+    let counts = ALL.map(|ending| (word(ending), count(outcome, ending)));
+    let summary: BTreeMap<&str, usize> = counts.into_iter().collect();
+    let all = json!({
+        "format_version": "1.0",
+        "run": outcome.run,
+        "interrupted": outcome.interrupted,
+        "summary": summary,
+        "steps": steps,
+    });
+    format!("{all:#}\n")
+}
+
+const ALL: [Ending; 6] =
+    [Ending::Done, Ending::Already, Ending::Failed, Ending::InDoubt, Ending::Skipped, Ending::Canceled];
+
+fn paired<'a>(outcome: &'a Outcome, steps: &'a [Step]) -> impl Iterator<Item = (&'a StepOutcome, &'a Step)> {
+    let by_id: BTreeMap<StepId, &Step> = steps.iter().map(|step| (step.id, step)).collect();
+    outcome.steps.iter().filter_map(move |ended| by_id.get(&ended.id).map(|step| (ended, *step)))
+}
+
+fn of_step(ended: &StepOutcome, step: &Step) -> Vec<Line> {
+    let StepOutcome { id: _, ending, message, hint, elapsed } = ended;
+    let (mark, role) = mark(*ending);
+    let mut first = Line::new(role, format!("  {mark} ")).with(Role::Plain, &step.title);
+    match ending {
+        Ending::Done | Ending::Already | Ending::Failed | Ending::InDoubt => {
+            if *ending == Ending::Already {
+                first = first.with(Role::Quiet, "  already");
+            }
+            if elapsed.as_millis() >= QUICK_MS {
+                first = first.with(Role::Quiet, format!("  {}", text::span(*elapsed)));
+            }
+        }
+        Ending::Skipped | Ending::Canceled => {
+            let why = message.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+            return vec![first.with(Role::Quiet, format!("  {}{why}", word(*ending)))];
+        }
+    }
+    let mut lines = vec![first];
+    if matches!(ending, Ending::Failed | Ending::InDoubt) {
+        let command = step.command.lines().map(|line| Line::new(Role::Command, format!("      {line}")));
+        lines.extend(command);
+    }
+    let says = message.iter().flat_map(|message| message.lines());
+    lines.extend(says.map(|line| Line::new(role, format!("      {line}"))));
+    lines.extend(hint.as_deref().map(|hint| Line::new(Role::Quiet, format!("      hint: {hint}"))));
+    lines
+}
+
+fn closing(outcome: &Outcome) -> Vec<Line> {
+    let some = ALL.into_iter().map(|ending| (ending, count(outcome, ending))).filter(|(_, n)| *n > 0);
+    let words: Vec<_> =
+        some.map(|(ending, n)| format!("{} {}", text::thousands(n as u64), word(ending).replace('_', " "))).collect();
+    let well = outcome.steps.iter().all(|step| matches!(step.ending, Ending::Done | Ending::Already));
+    let first = match (words.is_empty(), well) {
+        (true, _) => Line::new(Role::Good, "Applied: nothing to do."),
+        (_, true) => Line::new(Role::Good, format!("Applied: {}.", words.join(", "))),
+        _ => Line::new(Role::Danger, format!("Applied in part: {}.", words.join(", "))),
+    };
+    let mut lines = vec![first.with(Role::Quiet, format!(" Run {}.", outcome.run))];
+    if outcome.interrupted {
+        lines.push(Line::new(Role::Plain, "The run was called off; the step that was running was left to finish."));
+    }
+    if count(outcome, Ending::InDoubt) > 0 {
+        lines.push(Line::new(
+            Role::Plain,
+            "What is in doubt was sent, and no answer came: `evenkeel plan` reads what is there now.",
+        ));
+    }
+    if !well {
+        let next = "Next: mend what failed and run the same `evenkeel apply` again; it goes on with what is left.";
+        lines.push(Line::new(Role::Plain, next));
+    }
+    lines
+}
+
+fn count(outcome: &Outcome, ending: Ending) -> usize {
+    outcome.steps.iter().filter(|step| step.ending == ending).count()
+}
+
+fn mark(ending: Ending) -> (&'static str, Role) {
+    match ending {
+        Ending::Done => ("✓", Role::Good),
+        Ending::Already => ("=", Role::Quiet),
+        Ending::Failed => ("✗", Role::Danger),
+        Ending::InDoubt => ("?", Role::Danger),
+        Ending::Skipped | Ending::Canceled => ("-", Role::Quiet),
+    }
+}
+
+fn word(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Done => "done",
+        Ending::Already => "already",
+        Ending::Failed => "failed",
+        Ending::InDoubt => "in_doubt",
+        Ending::Skipped => "skipped",
+        Ending::Canceled => "canceled",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::plan::samples::Sample;
+
+    fn sample(endings: &[(Ending, Option<&str>)]) -> (Outcome, Vec<Step>) {
+        let at = ["postgres.shop.index.a", "postgres.shop.index.b", "redis.cache.settings", "redis.cache.ttl.x"];
+        let mut sample = Sample::default();
+        let mut steps = Vec::new();
+        for (i, (ending, message)) in endings.iter().enumerate() {
+            let at = at[i * at.len() / endings.len()];
+            sample = sample
+                .step(&[at], &format!("alter thing {i} set x = 1"), |step| step.title = format!("change thing {i}"));
+            steps.push(StepOutcome {
+                id: sample.0.steps[i].id,
+                ending: *ending,
+                message: message.map(Into::into),
+                hint: (*ending == Ending::Failed).then(|| "end the transaction of pid 4711 and try again".into()),
+                elapsed: Duration::from_millis(u64::try_from(i).unwrap_or(0) * 7_400),
+            });
+        }
+        (Outcome { run: "20261123T080000-3f2a".into(), steps, interrupted: false }, sample.0.steps)
+    }
+
+    #[test]
+    fn reports_say_what_was_and_was_not_done() {
+        let mut all = Vec::new();
+        let mut tell = |what: &str, endings: &[(Ending, Option<&str>)], interrupted| {
+            let (outcome, steps) = sample(endings);
+            let text = render(&Outcome { interrupted, ..outcome }, &steps, Style::default());
+            all.push(format!("== {what}\n{text}"));
+        };
+        tell("nothing", &[], false);
+        tell("well", &[(Ending::Done, None), (Ending::Already, None), (Ending::Done, None)], false);
+        let failed = "canceling statement due to lock timeout";
+        let skipped = Some("because step 2 failed");
+        tell(
+            "in part",
+            &[
+                (Ending::Done, None),
+                (Ending::Failed, Some(failed)),
+                (Ending::Skipped, skipped),
+                (Ending::Skipped, skipped),
+            ],
+            false,
+        );
+        tell("called off", &[(Ending::Done, None), (Ending::Canceled, None)], true);
+        tell("in doubt", &[(Ending::InDoubt, Some("connection cut after the statement was sent"))], false);
+        insta::assert_snapshot!(all.join("\n"));
+    }
+
+    #[test]
+    fn the_report_is_json_too() {
+        let (outcome, steps) = sample(&[(Ending::Done, None), (Ending::Failed, Some("no"))]);
+        insta::assert_snapshot!(json(&outcome, &steps));
+    }
+}

@@ -1,0 +1,19 @@
+//! What the tests stand on: the real binary, real servers, and folders that go away again.
+//!
+//! Everything listens on loopback only, on ports that the system hands out, and is stopped even when a test dies.
+
+mod daemon;
+mod folder;
+mod hold;
+mod postgres;
+mod redact;
+mod redis;
+mod run;
+mod sqlite;
+
+pub use daemon::{eventually, free_port};
+pub use folder::Folder;
+pub use hold::Hold;
+pub use postgres::{Postgres, Statement};
+pub use run::{Output, Run, Running};
+pub use sqlite::Sqlite;

@@ -1,0 +1,78 @@
+//! The promises that hold for every provider, each proved on the real system with the real program.
+//!
+//! A law is a function over a [`Subject`]; the subjects are listed at the end.
+
+mod approval;
+#[cfg(feature = "postgres")]
+mod build;
+#[cfg(feature = "crash-points")]
+mod crash;
+mod honest;
+mod lock;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod secret;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod steady;
+mod subject;
+
+use subject::Subject;
+
+/// One test per law and subject.
+macro_rules! laws {
+    ($name:ident, $subject:ty: $($module:ident :: $law:ident),* $(,)?) => {
+        mod $name {
+            $(
+                #[test]
+                fn $law() {
+                    super::$module::$law::<$subject>();
+                }
+            )*
+        }
+    };
+}
+
+#[cfg(feature = "sqlite")]
+laws!(on_sqlite, super::sqlite::Shop:
+    approval::a_plan_edited_by_hand_is_refused,
+    approval::a_plan_for_another_system_is_refused,
+    approval::a_stale_plan_is_refused,
+    approval::an_approved_plan_is_applied_and_may_be_applied_again,
+    honest::what_cannot_be_read_makes_the_plan_incomplete,
+    lock::an_interrupted_run_finishes_its_step_and_says_the_rest,
+    lock::two_concurrent_runs_one_waits_or_names_the_holder,
+    steady::an_outside_edit_drifts_at_exactly_its_address,
+    steady::applied_once_the_plan_is_empty_and_applying_does_nothing,
+    steady::exported_the_plan_is_empty,
+    steady::planning_writes_nothing,
+);
+
+#[cfg(feature = "postgres")]
+laws!(on_postgres, super::postgres::Shop:
+    approval::a_plan_edited_by_hand_is_refused,
+    approval::a_plan_for_another_system_is_refused,
+    approval::a_stale_plan_is_refused,
+    approval::an_approved_plan_is_applied_and_may_be_applied_again,
+    honest::what_cannot_be_read_makes_the_plan_incomplete,
+    honest::what_is_printed_is_what_the_system_logged,
+    lock::an_interrupted_run_finishes_its_step_and_says_the_rest,
+    lock::two_concurrent_runs_one_waits_or_names_the_holder,
+    secret::no_output_holds_a_secret,
+    steady::an_outside_edit_drifts_at_exactly_its_address,
+    steady::applied_once_the_plan_is_empty_and_applying_does_nothing,
+    steady::exported_the_plan_is_empty,
+    steady::planning_writes_nothing,
+);
+
+#[cfg(all(feature = "sqlite", feature = "crash-points"))]
+laws!(killed_on_sqlite, super::sqlite::Shop:
+    crash::killed_after_any_step_it_converges,
+    crash::killed_before_any_step_it_converges,
+);
+
+#[cfg(all(feature = "postgres", feature = "crash-points"))]
+laws!(killed_on_postgres, super::postgres::Shop:
+    crash::killed_after_any_step_it_converges,
+    crash::killed_before_any_step_it_converges,
+);

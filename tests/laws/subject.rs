@@ -1,0 +1,101 @@
+//! What a law needs to know of a real system.
+
+use crate::kit::{Folder, Hold, Output, Run};
+
+/// A system, running, with resources of its own and a policy that would create, replace and delete some of them.
+///
+/// The policy is `policies/shop.toml` in the folder, declares one target, allows every hazard, and is not applied yet.
+pub trait Subject: Sized {
+    /// The target, `postgres.shop`.
+    const TARGET: &'static str;
+
+    /// Starts it.
+    fn start() -> Self;
+
+    /// Where the program runs.
+    fn folder(&self) -> &Folder;
+
+    /// The environment in which the program reaches it.
+    fn env(&self) -> Vec<(String, String)>;
+
+    /// Everything that only reading must leave as it is, down to what a rewrite of equal content would touch.
+    fn fingerprint(&self) -> String;
+
+    /// What the policy is about, without anything that differs between two systems of the same content.
+    fn shape(&self) -> String;
+
+    /// After the policy was applied: changes one resource from outside, and says which.
+    fn meddle(&self) -> &'static str;
+
+    /// Before the policy was applied: changes from outside a resource that it would change, so that a plan made earlier is stale,
+    /// and says which.
+    fn spoil(&self) -> &'static str;
+
+    /// Stops writers: a run begun now stays in its first step until this is dropped.
+    fn hold(&self) -> Hold;
+
+    /// Whether a run is in a step that waits for the hold.
+    fn held_up(&self) -> bool;
+
+    /// A second target of the same provider that is not there, as policy text.
+    fn elsewhere(&self) -> &'static str;
+
+    /// The statements that the system logged and that change something, in order, without what was rolled back; empty where
+    /// it keeps no log.
+    fn logged(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What must not be in any output.
+    fn secrets(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// evenkeel with these arguments.
+    fn run(&self, args: &[&str]) -> Run {
+        Run::new(self.folder()).args(args).envs(&self.env())
+    }
+
+    /// Applies the policy.
+    #[track_caller]
+    fn apply(&self) -> Output {
+        self.run(&["apply", "--yes"]).code(0)
+    }
+
+    /// The plan as JSON.
+    #[track_caller]
+    fn plan(&self) -> serde_json::Value {
+        self.run(&["plan", "--emit", "json=now.json"]).code(0);
+        let plan = serde_json::from_str(&self.folder().read("now.json")).expect("the plan is JSON");
+        std::fs::remove_file(self.folder().file("now.json")).expect("a file can be removed");
+        plan
+    }
+
+    /// Expects that nothing is left to do.
+    #[track_caller]
+    fn settled(&self) {
+        self.run(&["plan", "--detailed-exitcode"]).code(0).says("No changes");
+    }
+}
+
+/// A policy's `[guards]` that allow every hazard of a provider, and every number of deletions.
+pub fn allow_all(provider: &str) -> String {
+    let registered = evenkeel::providers::REGISTRY.iter().find(|known| known.name == provider);
+    let codes: Vec<_> = registered.iter().flat_map(|known| known.hazards).map(|hazard| hazard.code).collect();
+    format!("[guards]\nallow = {codes:?}\nmin_existing = 1000\nallow_empty = true\n\n")
+}
+
+/// The addresses that a plan or a drift report says are different, sorted.
+pub fn changed(plan: &serde_json::Value) -> Vec<String> {
+    let changes = plan["resource_changes"].as_array().expect("a plan has `resource_changes`");
+    let mut addresses: Vec<_> =
+        changes.iter().map(|change| change["address"].as_str().expect("a change has an address").to_owned()).collect();
+    addresses.sort();
+    addresses
+}
+
+/// The commands of a plan, in order.
+pub fn commands(plan: &serde_json::Value) -> Vec<String> {
+    let steps = plan["steps"].as_array().expect("a plan has `steps`");
+    steps.iter().map(|step| step["command"].as_str().expect("a step has a command").to_owned()).collect()
+}
