@@ -101,7 +101,10 @@ pub async fn take(shape: &Shape, questions: &[Question], sample: Option<u64>, la
             None
         }
     };
-    let tallies = asked.into_iter().map(|asked| asked.tally.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)).collect();
+    let tallies = asked
+        .into_iter()
+        .map(|asked| asked.tally.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
+        .collect();
     Ok(Census { tallies, keys, sampled })
 }
 

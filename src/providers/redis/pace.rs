@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
 use super::servers::Node;
 use crate::error::Result;
@@ -18,12 +17,21 @@ const MOST: usize = 1_000;
 const LEAST: usize = 20;
 /// Added to a page after every look at which all was well.
 const STEP: usize = 50;
-/// The longest pause between two pages.
-const REST: Duration = Duration::from_millis(100);
+/// The longest pause between two pages, in microseconds.
+const LONGEST_PAUSE: u64 = 100_000;
 /// How often the bystander asks.
 const EVERY: Duration = Duration::from_millis(10);
 /// How many answers of the bystander are weighed together: one alone may be slow for reasons of its own.
 const WEIGHED: usize = 5;
+
+/// What the bystander met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Met {
+    /// An answer in time.
+    Quick,
+    /// An answer that took longer than it may.
+    Slow,
+}
 
 /// The page size and the pause, adjusted while it lives.
 #[derive(Debug)]
@@ -45,23 +53,23 @@ impl Pace {
     /// When that connection cannot be opened.
     pub async fn watch(node: &Node, limit: Duration) -> Result<Self> {
         let dial = Arc::new(Dial { page: AtomicUsize::new(FIRST), pause_micros: AtomicU64::new(0) });
-        let mut link = node.another().await?;
+        let link = node.another().await?;
         let watched = dial.clone();
         let bystander = tokio::spawn(async move {
-            let mut answers = [Duration::ZERO; WEIGHED];
+            let mut answers = [Met::Quick; WEIGHED];
             for turn in 0_usize.. {
                 tokio::time::sleep(EVERY).await;
-                let asked = Instant::now();
-                if redis::cmd("PING").exec_async(&mut link).await.is_err() {
+                // One of its own each time: an answer that comes late must not be waited for.
+                let mut asking = link.clone();
+                let asked = tokio::time::timeout(limit, redis::cmd("PING").exec_async(&mut asking)).await;
+                answers[turn % WEIGHED] = match asked {
+                    Ok(Ok(())) => Met::Quick,
                     // The pass itself will meet whatever this is, and report it.
-                    return;
-                }
-                answers[turn % WEIGHED] = asked.elapsed();
-                if turn >= WEIGHED - 1 {
-                    let mut sorted = answers;
-                    sorted.sort();
-                    watched.adjust(sorted[WEIGHED / 2], limit);
-                }
+                    Ok(Err(_)) => return,
+                    Err(_) => Met::Slow,
+                };
+                let slow = answers.iter().filter(|met| **met == Met::Slow).count();
+                watched.adjust(if slow * 2 > WEIGHED { Met::Slow } else { Met::Quick });
             }
         });
         Ok(Self { dial, bystander })
@@ -89,18 +97,14 @@ impl Drop for Pace {
 
 impl Dial {
     /// Too slow: half the page, then longer pauses. All well: shorter pauses, then a little more.
-    fn adjust(&self, waited: Duration, limit: Duration) {
+    fn adjust(&self, met: Met) {
         let (page, pause) = (self.page.load(Ordering::Relaxed), self.pause_micros.load(Ordering::Relaxed));
-        let (page, pause) = if waited > limit && page > LEAST {
-            ((page / 2).max(LEAST), pause)
-        } else if waited > limit {
-            (page, (pause * 2).clamp(1_000, u64::try_from(REST.as_micros()).unwrap_or(u64::MAX)))
-        } else if pause > 0 {
-            (page, if pause <= 1_000 { 0 } else { pause / 2 })
-        } else if waited < limit * 3 / 4 {
-            ((page + STEP).min(MOST), pause)
-        } else {
-            (page, pause)
+        let (page, pause) = match met {
+            Met::Slow if page > LEAST => ((page / 2).max(LEAST), pause),
+            Met::Slow => (page, (pause * 2).clamp(1_000, LONGEST_PAUSE)),
+            Met::Quick if pause > 1_000 => (page, pause / 2),
+            Met::Quick if pause > 0 => (page, 0),
+            Met::Quick => ((page + STEP).min(MOST), pause),
         };
         self.page.store(page, Ordering::Relaxed);
         self.pause_micros.store(pause, Ordering::Relaxed);
@@ -114,21 +118,19 @@ mod tests {
     #[test]
     fn a_slow_server_is_given_room_and_a_quick_one_is_used() {
         let dial = Dial { page: AtomicUsize::new(FIRST), pause_micros: AtomicU64::new(0) };
-        let limit = Duration::from_millis(2);
         let mut told = Vec::new();
-        let mut turn = |waited: u64, times: usize| {
+        let mut turn = |met: Met, times: usize| {
             for _ in 0..times {
-                dial.adjust(Duration::from_micros(waited), limit);
+                dial.adjust(met);
             }
             told.push((dial.page.load(Ordering::Relaxed), dial.pause_micros.load(Ordering::Relaxed)));
         };
-        turn(100, 20);
-        turn(2_500, 1);
-        turn(2_500, 5);
-        turn(2_500, 3);
-        turn(2_500, 20);
-        turn(1_900, 20);
-        turn(100, 1);
-        assert_eq!(told, [(1_000, 0), (500, 0), (20, 0), (20, 4_000), (20, 100_000), (20, 0), (70, 0)]);
+        turn(Met::Quick, 20);
+        turn(Met::Slow, 1);
+        turn(Met::Slow, 5);
+        turn(Met::Slow, 3);
+        turn(Met::Slow, 20);
+        turn(Met::Quick, 20);
+        assert_eq!(told, [(1_000, 0), (500, 0), (20, 0), (20, 4_000), (20, 100_000), (620, 0)]);
     }
 }

@@ -137,13 +137,11 @@ impl Servers {
             // A node that does not know its own name is the one that was asked.
             let addr = if host.is_empty() { seed.addr().clone() } else { beside(seed.addr(), host, port) };
             let address = addr.to_string();
-            let index = match shape.nodes.iter().position(|node| node.address == address) {
-                Some(index) => index,
-                None => {
-                    shape.nodes.push(self.node(seed.clone().set_addr(addr)).await?);
-                    shape.nodes.len() - 1
-                }
-            };
+            let known = shape.nodes.iter().position(|node| node.address == address);
+            if known.is_none() {
+                shape.nodes.push(self.node(seed.clone().set_addr(addr)).await?);
+            }
+            let index = known.unwrap_or(shape.nodes.len() - 1);
             let index = u16::try_from(index).unwrap_or(u16::MAX);
             shape.owners.iter_mut().take(to + 1).skip(from).for_each(|owner| *owner = index);
         }

@@ -14,8 +14,8 @@ use crate::provider::{Delta, Draft};
 
 /// How long a pass may take beside what its keys take.
 const BASE: Duration = Duration::from_mins(10);
-/// How long a key may take; twenty times what it takes at full speed.
-const KEY: Duration = Duration::from_micros(200);
+/// How many keys a minute must see; a hundredth of full speed.
+const KEYS_A_MINUTE: u64 = 300_000;
 
 /// The steps for these differences. Nothing here is deleted by leaving it out of a policy, so there are no deletions.
 pub fn draft(site: &Site, deltas: &[Delta<Spec>]) -> Vec<Draft<Op>> {
@@ -46,7 +46,7 @@ pub fn draft(site: &Site, deltas: &[Delta<Spec>]) -> Vec<Draft<Op>> {
                         Mode::Delayed => format!(" after {}", purge.delay()),
                         Mode::Lazy => format!(" within {}", purge.delay()),
                     };
-                    let hazard = COOLS_CACHE.with(format!("{} {} go{how}", count_keys(keys), about(&delta.facts)));
+                    let hazard = COOLS_CACHE.with(format!("{}{} go{how}", count_keys(keys), about(&delta.facts)));
                     let title = format!("purge {}", delta.id.label());
                     (Op::Sweep(delta.id.clone(), sweep), Stage::Contract, title, vec![hazard])
                 }
@@ -62,7 +62,7 @@ pub fn draft(site: &Site, deltas: &[Delta<Spec>]) -> Vec<Draft<Op>> {
                 title,
                 covers: vec![delta.id.clone()],
                 hazards,
-                timeout: BASE + KEY * u32::try_from(site.keys).unwrap_or(u32::MAX),
+                timeout: BASE + Duration::from_mins(site.keys / KEYS_A_MINUTE),
                 lock_timeout: None,
                 impact: Impact::Runtime,
                 op,
@@ -91,7 +91,7 @@ fn rule_hazards(facts: &Facts) -> Vec<Hazard> {
 }
 
 fn about(facts: &Facts) -> String {
-    facts.text("interval").map(|interval| format!("({interval})")).unwrap_or_default()
+    facts.text("interval").map(|interval| format!(" ({interval})")).unwrap_or_default()
 }
 
 fn count(facts: &Facts, name: &str) -> u64 {
