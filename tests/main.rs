@@ -1,6 +1,12 @@
 //! The tests that need the real binary, real servers or the sources: one program, so that they are linked once.
 
 mod cases;
+mod cli;
 mod kit;
+mod laws;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "postgres")]
+mod postgres_index;
 mod readme;
 mod tidy;

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use tokio::sync::watch;
 
 use super::args::{ApplyArgs, Globals};
-use super::emit;
+use super::emit::{self, Emitter};
 use super::exit::{Exit, Failure, Result};
 use super::load::{self, References};
 use super::session::{self, Connections, Opened};
@@ -14,21 +14,20 @@ use super::world::World;
 use super::{plan, show};
 use crate::apply::executor::OnFailure;
 use crate::apply::journal::Fact;
-use crate::apply::{Ending, Journal, Lane, Options, Outcome, Run, lock};
+use crate::apply::{Ending, Event, Journal, Lane, Options, Outcome, Run, lock};
 use crate::error::Error;
 use crate::model::{TargetId, text};
+use crate::plan::Document;
 use crate::plan::approval;
-use crate::plan::document::Document;
 use crate::plan::gate::{self, Allow};
 use crate::plan::make::{Planned, Selection};
 use crate::policy::Policy;
 use crate::provider::{Connection, Holder};
-use crate::render::view::Topic;
-use crate::render::{self, Format, progress};
+use crate::render::{self, Format, Topic};
 
 /// Runs the verb.
 pub async fn run(world: &World, globals: &Globals, args: &ApplyArgs) -> Result {
-    let emits = emit::parse(&args.emit)?;
+    let emitter = Emitter::new(world, Topic::Plan, None, None)?.key(globals.env.as_deref());
     let allowed = allowances(args.allow.iter().map(String::as_str))?;
     let approved = args.plan.as_deref().map(show::saved).transpose()?;
     let selection = plan::selection(&args.select);
@@ -39,8 +38,8 @@ pub async fn run(world: &World, globals: &Globals, args: &ApplyArgs) -> Result {
     let planned = session::plan(&policy, &opened, &connections, &selection).await?;
     let document = Document::from(&planned.plan);
 
-    emit::print(world, &document, Format::Text, Topic::Plan)?;
-    emit::emit(world, &emits, &document, Topic::Plan)?;
+    emitter.print(&document, Format::Text)?;
+    emitter.emit(&document, &args.emit)?;
     if let Some(approved) = &approved {
         hold(world, approved, &document)?;
     }
@@ -56,10 +55,8 @@ pub async fn run(world: &World, globals: &Globals, args: &ApplyArgs) -> Result {
     let holder = world.holder();
     let mut journal = Journal::open(&world.journal(args.journal.as_deref())?, &holder.run)?;
     let targets = lockable(&planned, &connections);
-    let locks = lock::take(&targets, &holder, args.lock_timeout, |event| {
-        progress::Printer::new(world.quiet(), world.error_style()).on(event);
-    })
-    .await?;
+    let mut listener = world.listener();
+    let locks = lock::take(&targets, &holder, args.lock_timeout, |event| listener.on(event)).await?;
 
     // Under the locks everything is read once more: what runs is what is there now, and no more than what was shown.
     let fresh = session::plan(&policy, &opened, &connections, &narrowed(&selection, &planned)).await?;
@@ -216,8 +213,8 @@ async fn execute(
         cancel: on_interrupt(world),
         now: World::now,
     };
-    let mut printer = progress::Printer::new(world.quiet(), world.error_style());
-    let run = Run::new(&planned.plan, lanes, journal, move |event| printer.on(event), options);
+    let mut listener = world.listener();
+    let run = Run::new(&planned.plan, lanes, journal, move |event| listener.on(event), options);
     let outcome = run.run(&holder.run).await;
     (planned, outcome)
 }
@@ -225,8 +222,7 @@ async fn execute(
 /// Turns true at the first Ctrl-C or SIGTERM; the second one ends the program at once.
 fn on_interrupt(world: &World) -> watch::Receiver<bool> {
     let (sender, receiver) = watch::channel(false);
-    let quiet = world.quiet();
-    let style = world.error_style();
+    let mut listener = world.listener();
     tokio::spawn(async move {
         let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
             return;
@@ -239,7 +235,7 @@ fn on_interrupt(world: &World) -> watch::Receiver<bool> {
             if sender.send_replace(true) {
                 std::process::exit(130);
             }
-            progress::Printer::new(quiet, style).on(&crate::apply::Event::Interrupted);
+            listener.on(&Event::Interrupted);
         }
     });
     receiver

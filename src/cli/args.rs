@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::model::units;
+use crate::render::{Emit, Format};
 
 const EXIT_CODES: &str = "\
 Exit codes, the same for every verb and format:
@@ -116,10 +117,13 @@ pub struct PlanArgs {
     pub out: Option<PathBuf>,
     /// Also write the plan as FORMAT (text, json, markdown, html) to FILE, or to stdout with `-`; may be repeated
     #[arg(long, value_name = "FORMAT=FILE")]
-    pub emit: Vec<String>,
+    pub emit: Vec<Emit>,
     /// Print the plan as FORMAT
     #[arg(long = "as", value_name = "FORMAT", default_value = "text")]
-    pub format: String,
+    pub format: Format,
+    /// Make HTML with this minijinja template instead of the built-in one
+    #[arg(long, value_name = "FILE")]
+    pub template: Option<PathBuf>,
     /// Plan against a live state saved by `export`, with no system at all
     #[arg(long, value_name = "FILE")]
     pub live: Option<PathBuf>,
@@ -136,7 +140,10 @@ pub struct ShowArgs {
     pub plan: PathBuf,
     /// Print it as FORMAT: text, json, markdown, html
     #[arg(long = "as", value_name = "FORMAT", default_value = "text")]
-    pub format: String,
+    pub format: Format,
+    /// Make HTML with this minijinja template instead of the built-in one
+    #[arg(long, value_name = "FILE")]
+    pub template: Option<PathBuf>,
 }
 
 /// `apply`
@@ -171,7 +178,7 @@ pub struct ApplyArgs {
     pub journal: Option<PathBuf>,
     /// Also write the plan as FORMAT (text, json, markdown, html) to FILE
     #[arg(long, value_name = "FORMAT=FILE")]
-    pub emit: Vec<String>,
+    pub emit: Vec<Emit>,
     /// Write what came of each step as JSON to FILE
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
@@ -188,10 +195,13 @@ pub struct DriftArgs {
     pub select: SelectArgs,
     /// Also write the drift as FORMAT (text, json, markdown, html) to FILE; may be repeated
     #[arg(long, value_name = "FORMAT=FILE")]
-    pub emit: Vec<String>,
+    pub emit: Vec<Emit>,
     /// Print the drift as FORMAT
     #[arg(long = "as", value_name = "FORMAT", default_value = "text")]
-    pub format: String,
+    pub format: Format,
+    /// Make HTML with this minijinja template instead of the built-in one
+    #[arg(long, value_name = "FILE")]
+    pub template: Option<PathBuf>,
     /// Write the live values into the policy files, comments kept
     #[arg(long)]
     pub adopt: bool,

@@ -1,75 +1,89 @@
 //! Writing documents: `--as`, `--emit FORMAT=FILE`, `-o`. Files that may hold infrastructure detail are the owner's alone.
 
+use std::fmt::Write as _;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use super::args::Globals;
 use super::exit::Result;
 use super::world::World;
 use crate::error::Error;
-use crate::plan::document::Document;
-use crate::render::view::Topic;
-use crate::render::{Format, Options, render};
+use crate::plan::Document;
+use crate::render::{Comment, Emit, Format, Options, Style, Topic, render};
 
-/// A format and where it goes; `-` is stdout.
-#[derive(Clone, Debug)]
-pub struct Emit {
-    format: Format,
-    file: PathBuf,
+/// How a verb's documents are rendered.
+#[derive(Debug)]
+pub struct Emitter<'a> {
+    world: &'a World,
+    options: Options,
 }
 
-/// Reads every `FORMAT=FILE`, before anything is done.
-///
-/// # Errors
-/// `Usage`, for the first that does not read.
-pub fn parse(texts: &[String]) -> Result<Vec<Emit>> {
-    texts.iter().map(|text| one(text)).collect()
-}
-
-fn one(text: &str) -> Result<Emit> {
-    let (format, file) = text.split_once('=').filter(|(_, file)| !file.is_empty()).ok_or_else(|| {
-        Error::usage(format!("`--emit {text}` names no file")).hint("write it as `--emit markdown=comment.md`")
-    })?;
-    Ok(Emit { format: self::format(format)?, file: file.into() })
-}
-
-/// Reads a format's name.
-///
-/// # Errors
-/// `Usage`, with what was probably meant.
-pub fn format(text: &str) -> Result<Format> {
-    Ok(text.parse::<Format>()?)
-}
-
-/// Writes a document in every format that was asked for.
-///
-/// # Errors
-/// When a file cannot be written.
-pub fn emit(world: &World, emits: &[Emit], document: &Document, topic: Topic) -> Result<()> {
-    for Emit { format, file } in emits {
-        let options = options(world, topic, file.as_os_str() == "-");
-        let text = render(document, *format, &options)?;
-        if file.as_os_str() == "-" {
-            world.print(text);
-        } else {
-            write(file, &text)?;
-        }
+impl<'a> Emitter<'a> {
+    /// For documents about `topic`. `next` is the command that would apply the plan.
+    ///
+    /// # Errors
+    /// When the template cannot be read.
+    pub fn new(world: &'a World, topic: Topic, next: Option<String>, template: Option<&Path>) -> Result<Self> {
+        let unreadable = |path: &Path, error: std::io::Error| {
+            Error::usage(format!("the template `{}` cannot be read: {error}", path.display()))
+        };
+        let template =
+            template.map(|path| std::fs::read_to_string(path).map_err(|e| unreadable(path, e))).transpose()?;
+        let commit = ["GITHUB_SHA", "CI_COMMIT_SHA"].iter().find_map(|name| World::variable(name));
+        let comment = Comment { commit, ..Comment::default() };
+        Ok(Self { world, options: Options { topic, next, template, comment, ..Options::default() } })
     }
-    Ok(())
+
+    /// With the name that tells the pull-request comment of this plan from those of others.
+    #[must_use]
+    pub fn key(mut self, key: Option<&str>) -> Self {
+        if let Some(key) = key {
+            key.clone_into(&mut self.options.comment.key);
+        }
+        self
+    }
+
+    /// Prints a document to stdout.
+    ///
+    /// # Errors
+    /// When it cannot be rendered.
+    pub fn print(&self, document: &Document, format: Format) -> Result<()> {
+        let options = Options { style: self.world.style(), ..self.options.clone() };
+        self.world.print(render(document, format, &options)?);
+        Ok(())
+    }
+
+    /// Writes a document in every format that was asked for; `-` is stdout.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn emit(&self, document: &Document, emits: &[Emit]) -> Result<()> {
+        for Emit { format, path } in emits {
+            if path.as_os_str() == "-" {
+                self.print(document, *format)?;
+            } else {
+                let options = Options { style: Style::default(), ..self.options.clone() };
+                write(path, &render(document, *format, &options)?)?;
+            }
+        }
+        Ok(())
+    }
 }
 
-/// Prints a document to stdout.
-///
-/// # Errors
-/// When it cannot be rendered.
-pub fn print(world: &World, document: &Document, format: Format, topic: Topic) -> Result<()> {
-    world.print(render(document, format, &options(world, topic, true))?);
-    Ok(())
-}
-
-fn options(world: &World, topic: Topic, terminal: bool) -> Options {
-    let style = if terminal { world.style() } else { crate::render::style::Style::default() };
-    Options { topic, style }
+/// The command that would apply what these arguments plan.
+pub fn next(globals: &Globals, paths: &[PathBuf]) -> String {
+    let mut command = String::from("evenkeel apply");
+    if let Some(env) = &globals.env {
+        let _ = write!(command, " --env {env}");
+    }
+    for overlay in &globals.overlay {
+        let _ = write!(command, " --overlay {}", overlay.display());
+    }
+    for path in paths.iter().filter(|path| path.as_os_str() != "policies") {
+        let _ = write!(command, " {}", path.display());
+    }
+    command
 }
 
 /// Writes a file whole or not at all, readable by its owner alone.

@@ -1,22 +1,24 @@
 //! `evenkeel plan`: what apply would do.
 
 use super::args::{Globals, PlanArgs, SelectArgs};
-use super::emit;
+use super::emit::{self, Emitter};
 use super::exit::{CHANGES, Exit, Result};
 use super::load::{self, References};
 use super::session;
 use super::world::World;
 use crate::model::{Pattern, Verdict};
-use crate::plan::document::Document;
+use crate::plan::Document;
 use crate::plan::make::Selection;
 use crate::policy::Lookup;
-use crate::render::Format;
-use crate::render::view::Topic;
+use crate::render::Topic;
 
 /// Runs the verb.
 pub async fn run(world: &World, globals: &Globals, args: &PlanArgs) -> Result {
-    let format = emit::format(&args.format)?;
-    let emits = emit::parse(&args.emit)?;
+    let next = match &args.out {
+        Some(file) => format!("{} --plan {}", emit::next(globals, &args.policy.paths), file.display()),
+        None => emit::next(globals, &args.policy.paths),
+    };
+    let emitter = Emitter::new(world, Topic::Plan, Some(next), args.template.as_deref())?.key(globals.env.as_deref());
     let selection = selection(&args.select);
     let references = if args.live.is_some() { References::Offline } else { References::Resolved };
     let policy = load::policy(world, globals, &args.policy.paths, references)?;
@@ -32,16 +34,11 @@ pub async fn run(world: &World, globals: &Globals, args: &PlanArgs) -> Result {
         }
     };
     let document = Document::from(&planned.plan);
-    emit::print(world, &document, format, Topic::Plan)?;
-    emit::emit(world, &emits, &document, Topic::Plan)?;
+    emitter.print(&document, args.format)?;
+    emitter.emit(&document, &args.emit)?;
     if let Some(file) = &args.out {
         emit::write(file, &document.to_json())?;
-        if format == Format::Text {
-            world.say(format!(
-                "Saved the plan to {}. Apply exactly this with `evenkeel apply --plan {0}`.",
-                file.display()
-            ));
-        }
+        world.say(format!("Saved the plan to {}: `apply --plan {0}` does this and no more.", file.display()));
     }
     Ok(exit(&document, args.detailed_exitcode.then_some(CHANGES)))
 }

@@ -3,20 +3,20 @@
 use std::path::Path;
 
 use super::args::ShowArgs;
-use super::emit;
+use super::emit::Emitter;
 use super::exit::{Exit, Result};
 use super::load;
 use super::world::World;
+use crate::plan::Document;
 use crate::plan::digest;
-use crate::plan::document::Document;
 use crate::policy::File;
-use crate::render::view::Topic;
+use crate::render::Topic;
 
 /// Runs the verb.
 pub fn run(world: &World, args: &ShowArgs) -> Result {
-    let format = emit::format(&args.format)?;
     let document = saved(&args.plan)?;
-    emit::print(world, &document, format, Topic::Plan)?;
+    let next = format!("evenkeel apply --plan {}", args.plan.display());
+    Emitter::new(world, Topic::Plan, Some(next), args.template.as_deref())?.print(&document, args.format)?;
     Ok(Exit::Done)
 }
 

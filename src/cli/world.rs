@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::future::Future;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use super::args::Globals;
 use super::exit::{Exit, Failure};
@@ -13,6 +14,7 @@ use crate::policy::Sources;
 use crate::provider::Holder;
 use crate::render;
 use crate::render::mask::mask_text;
+use crate::render::progress::Listener;
 use crate::render::style::{Colour, Style};
 
 /// What the program may use of the world.
@@ -77,9 +79,15 @@ impl World {
         }
     }
 
-    /// Whether the watcher wants to hear anything.
-    pub fn quiet(&self) -> bool {
-        self.quiet
+    /// Tells of a run while it happens: bars on a terminal, lines in a log, nothing when quiet.
+    pub fn listener(&self) -> Listener {
+        let style = self.error_style();
+        let begun = Instant::now();
+        match () {
+            () if self.quiet => Listener::log(Box::new(std::io::sink()), style, move || begun.elapsed()),
+            () if std::io::stderr().is_terminal() => Listener::bars(indicatif::MultiProgress::new(), style),
+            () => Listener::log(Box::new(std::io::stderr()), style, move || begun.elapsed()),
+        }
     }
 
     /// Reports a failure on stderr, also when quiet, and gives its exit code.

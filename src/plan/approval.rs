@@ -1,5 +1,7 @@
 //! The ceiling rule: a saved plan approves what it holds and everything less; whatever is more is told, address by address.
 
+use std::collections::{BTreeSet, HashMap};
+
 use super::document::{Document, Guard, Hazard, ResourceChange, Step};
 use crate::model::{Action, Check, Verdict};
 
@@ -80,27 +82,52 @@ pub enum Reason {
 /// # Errors
 /// Everything that the approved plan does not cover.
 pub fn hold(approved: &Document, fresh: &Document) -> Result<(), Vec<Excess>> {
-    let mut all = Vec::new();
     let strangers = strangers(approved, fresh);
-    let elsewhere = |target: &str| strangers.iter().any(|excess| excess.subject == target);
-    for found in fresh.resource_changes.iter().filter(|found| !elsewhere(&found.target)) {
-        let reasons = match approved.resource_changes.iter().find(|planned| planned.address == found.address) {
-            Some(planned) => beyond(approved, fresh, planned, found),
+    let elsewhere: BTreeSet<&str> = strangers.iter().map(|excess| excess.subject.as_str()).collect();
+    let planned: HashMap<&str, &ResourceChange> =
+        approved.resource_changes.iter().map(|planned| (planned.address.as_str(), planned)).collect();
+    let (before, now) = (covering(approved), covering(fresh));
+    let mut all = Vec::new();
+    for found in fresh.resource_changes.iter().filter(|found| !elsewhere.contains(found.target.as_str())) {
+        let address = found.address.as_str();
+        let reasons = match planned.get(address) {
+            Some(planned) => {
+                let mut reasons = beyond(planned, found);
+                reasons.extend(more_steps(of(&before, address), of(&now, address)));
+                reasons
+            }
             None => vec![Reason::Unplanned { found: Box::new(found.clone()) }],
         };
         all.extend(reasons.into_iter().map(|reason| Excess { subject: found.address.clone(), reason }));
     }
-    all.extend(strangers.iter().cloned());
+    all.extend(strangers);
     all.extend(uncovered(approved, fresh));
     all.extend(judged(approved, fresh));
     if all.is_empty() { Ok(()) } else { Err(all) }
 }
 
+/// The steps that cover each address.
+type Covering<'a> = HashMap<&'a str, Vec<&'a Step>>;
+
+fn covering(document: &Document) -> Covering<'_> {
+    let mut by = Covering::new();
+    for step in &document.steps {
+        for address in &step.covers {
+            by.entry(address).or_default().push(step);
+        }
+    }
+    by
+}
+
+fn of<'a, 'b>(covering: &'b Covering<'a>, address: &str) -> &'b [&'a Step] {
+    covering.get(address).map_or(&[], Vec::as_slice)
+}
+
 /// Targets that the approved plan touches and that are other systems now, also where nothing is left to do on them:
 /// "nothing to do" would be said of the wrong system.
 fn strangers(approved: &Document, fresh: &Document) -> Vec<Excess> {
-    let touched = |id: &str| approved.resource_changes.iter().any(|change| change.target == id);
-    let pairs = approved.targets.iter().filter(|planned| touched(&planned.id));
+    let touched: BTreeSet<&String> = approved.resource_changes.iter().map(|change| &change.target).collect();
+    let pairs = approved.targets.iter().filter(|planned| touched.contains(&planned.id));
     pairs
         .filter_map(|planned| fresh.target(&planned.id).map(|found| (planned, found)))
         // A system that cannot be reached now has no identity; the fresh plan says so itself, and does nothing to it.
@@ -112,7 +139,7 @@ fn strangers(approved: &Document, fresh: &Document) -> Vec<Excess> {
         .collect()
 }
 
-fn beyond(approved: &Document, fresh: &Document, planned: &ResourceChange, found: &ResourceChange) -> Vec<Reason> {
+fn beyond(planned: &ResourceChange, found: &ResourceChange) -> Vec<Reason> {
     let both = || (Box::new(planned.clone()), Box::new(found.clone()));
     // A replacement that was cut off after its first half leaves a creation to be done.
     let halfway = planned.change.actions == Action::Replace && found.change.actions == Action::Create;
@@ -129,10 +156,6 @@ fn beyond(approved: &Document, fresh: &Document, planned: &ResourceChange, found
     if let (Some(why), None) = (&planned.blocked, &found.blocked) {
         reasons.push(Reason::Unblocked { planned: why.clone() });
     }
-    let covering = |document: &Document| -> Vec<Step> {
-        document.steps.iter().filter(|step| step.covers.contains(&found.address)).cloned().collect()
-    };
-    reasons.extend(more_steps(&covering(approved), &covering(fresh)));
     let known = |hazard: &&Hazard| planned.hazards.iter().any(|known| known.code == hazard.code);
     let hazards: Vec<_> = found.hazards.iter().filter(|hazard| !known(hazard)).cloned().collect();
     if !hazards.is_empty() {
@@ -142,8 +165,8 @@ fn beyond(approved: &Document, fresh: &Document, planned: &ResourceChange, found
 }
 
 /// What of `fresh` is not among `approved`, each approved step standing for one fresh step.
-fn more_steps(approved: &[Step], fresh: &[Step]) -> Vec<Reason> {
-    let mut left: Vec<&Step> = approved.iter().collect();
+fn more_steps(approved: &[&Step], fresh: &[&Step]) -> Vec<Reason> {
+    let mut left = approved.to_vec();
     let mut reasons = Vec::new();
     let mut commands = Vec::new();
     for step in fresh {
@@ -153,7 +176,8 @@ fn more_steps(approved: &[Step], fresh: &[Step]) -> Vec<Reason> {
             Some(position) => {
                 let planned = left.remove(position);
                 if !within(planned, step) {
-                    reasons.push(Reason::Limits { planned: Box::new(planned.clone()), found: Box::new(step.clone()) });
+                    let (planned, found) = (Box::new(planned.clone()), Box::new((*step).clone()));
+                    reasons.push(Reason::Limits { planned, found });
                 }
             }
             None => commands.push(step.command.clone()),
@@ -173,12 +197,12 @@ fn within(approved: &Step, fresh: &Step) -> bool {
 
 /// Steps that cover no resource belong to their target as a whole.
 fn uncovered(approved: &Document, fresh: &Document) -> Vec<Excess> {
-    let of = |document: &Document, target: &str| -> Vec<Step> {
-        document.steps.iter().filter(|s| s.covers.is_empty() && s.target == target).cloned().collect()
-    };
+    fn whole<'a>(document: &'a Document, target: &str) -> Vec<&'a Step> {
+        document.steps.iter().filter(|step| step.covers.is_empty() && step.target == target).collect()
+    }
     let mut excess = Vec::new();
     for target in &fresh.targets {
-        let (planned, found) = (of(approved, &target.id), of(fresh, &target.id));
+        let (planned, found) = (whole(approved, &target.id), whole(fresh, &target.id));
         let reasons = more_steps(&planned, &found);
         excess.extend(reasons.into_iter().map(|reason| Excess { subject: target.id.clone(), reason }));
         let known = |hazard: &&Hazard| planned.iter().flat_map(|step| &step.hazards).any(|k| k.code == hazard.code);

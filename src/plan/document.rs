@@ -5,8 +5,6 @@
 
 mod make;
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -214,8 +212,11 @@ pub struct Note {
 
 impl Document {
     /// The document as it is saved: indented, with a final newline.
+    ///
+    /// # Panics
+    /// Never: every key of every map is a text.
     pub fn to_json(&self) -> String {
-        let mut text = serde_json::to_string_pretty(self).expect("a document has no maps with keys that are no texts");
+        let mut text = serde_json::to_string_pretty(self).expect("every key of every map is a text");
         text.push('\n');
         text
     }
@@ -264,12 +265,6 @@ fn major(version: &str) -> &str {
     version.split('.').next().unwrap_or_default()
 }
 
-impl fmt::Display for Hazard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
 /// An action as the list of names that policy-as-code tools read.
 mod actions {
     use serde::de::Error as _;
@@ -277,6 +272,7 @@ mod actions {
 
     use crate::model::Action;
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
     pub fn serialize<S: Serializer>(action: &Action, serializer: S) -> Result<S::Ok, S::Error> {
         action.names().serialize(serializer)
     }
@@ -303,6 +299,24 @@ mod tests {
             assert_eq!(read, document);
             assert_eq!(read.to_json(), text, "equal documents give equal bytes");
         }
+    }
+
+    #[test]
+    fn every_number_survives_saving() {
+        for number in [0.1 + 0.2, 1.1, f64::MAX, f64::MIN_POSITIVE, 5e-324, 123_456_789.123_456_79, -0.0] {
+            let mut document = samples::shop();
+            let after = document.resource_changes[0].change.after.as_mut().expect("an update has one");
+            after.insert("number".into(), number.into());
+            after.insert("large".into(), u64::MAX.into());
+            document.plan_id = crate::plan::digest::digest(&document);
+            let read = Document::from_json(&document.to_json()).expect("it was just written");
+            crate::plan::digest::verify(&read).expect("nobody edited it");
+        }
+    }
+
+    #[test]
+    fn the_format_is_kept() {
+        insta::assert_snapshot!(samples::shop().to_json());
     }
 
     #[test]

@@ -204,7 +204,7 @@ pub fn shop() -> Document {
             "create index concurrently users_by_tenant on public.users (tenant_id, created_at desc) where is_active",
             |step| {
                 step.stage = Stage::Expand;
-                step.timeout = Duration::from_secs(7200);
+                step.timeout = Duration::from_hours(2);
                 step.lock_timeout = Some(Duration::from_secs(3));
                 step.hazards =
                     vec![notice("builds-index", "about 1.2 GB, writers are not blocked, waits for older transactions")];
@@ -261,7 +261,7 @@ pub fn blocked() -> Document {
 /// One of everything.
 pub fn rich() -> Document {
     let suffixes = |extra: &[&str]| {
-        let mut list: Vec<_> = (1..=30).map(|n| format!("*.type{n:02}")).collect();
+        let mut list: Vec<_> = (1..=12).map(|n| format!("*.type{n:02}")).collect();
         list.extend(extra.iter().map(ToString::to_string));
         json!(list)
     };
@@ -319,7 +319,7 @@ pub fn rich() -> Document {
             "create index concurrently orders_by_user_ek4f1c on public.orders (user_id, created_at desc) with (fillfactor = 70)",
             |step| {
                 step.stage = Stage::Expand;
-                step.timeout = Duration::from_secs(7200);
+                step.timeout = Duration::from_hours(2);
                 step.lock_timeout = Some(Duration::from_secs(3));
                 step.hazards = vec![notice("builds-index", "about 340 MB, writers are not blocked")];
             },
@@ -456,6 +456,29 @@ pub fn fleet(targets: usize, each: usize) -> Document {
                 step.hazards = vec![required("drops-index", &format!("last used {n} days ago"))];
             },
         );
+    }
+    sample.document()
+}
+
+/// A plan made of whatever is given: one deletion or update per name, on the target of the letter before it.
+pub fn arbitrary(names: &[(String, String)], commands: &[String], evidence: &str) -> Document {
+    let mut sample = Sample::default();
+    for (i, (letter, name)) in names.iter().enumerate() {
+        let at = TargetId::new("redis", letter).resource(ResourceId::named("ttl", format!("{name}{i}")));
+        let text = |n: usize| json!({ "match": commands[n % commands.len()] });
+        let changed = if i % 2 == 0 {
+            delete("redis.x.ttl.x", text(i), evidence)
+        } else {
+            update("redis.x.ttl.x", text(i), text(i + 1), "a.toml:1")
+        };
+        sample = sample
+            .change(Change { address: at.clone(), ..changed })
+            .step(&["redis.x.ttl.x"], &commands[i % commands.len()], |step| {
+                step.target = at.target.clone();
+                step.covers = vec![at];
+                step.hazards = vec![required("shortens-ttl", evidence)];
+            })
+            .edit(|plan| plan.notes.push(Note { target: target("redis.a"), message: evidence.into() }));
     }
     sample.document()
 }

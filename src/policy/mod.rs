@@ -111,11 +111,14 @@ impl Resource {
     pub fn place_of(&self, attribute: Option<&str>) -> Place {
         let mut place = self.place.clone();
         let mut node = &self.node;
-        for key in attribute.into_iter().flat_map(|path| path.split('.')) {
-            let NodeValue::Table(table) = &node.value else { break };
-            let Some(entry) = table.get(key) else { break };
+        let mut rest = attribute;
+        while let (Some(path), NodeValue::Table(table)) = (rest, &node.value) {
+            // A key may hold dots itself: the longest that is written wins.
+            let ends = std::iter::once(path.len()).chain(path.rmatch_indices('.').map(|(at, _)| at));
+            let Some((end, entry)) = ends.filter_map(|end| Some((end, table.get(&path[..end])?))).next() else { break };
             place = entry.node.place.clone();
             node = &entry.node;
+            rest = path.get(end + 1..);
         }
         place
     }

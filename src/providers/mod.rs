@@ -1,5 +1,7 @@
 //! The registry: every provider, one line each.
 
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "redis")]
 pub mod redis;
 #[cfg(feature = "sqlite")]
@@ -9,6 +11,8 @@ use crate::provider::Descriptor;
 
 /// The providers of this build, sorted by name.
 pub static REGISTRY: &[Descriptor] = &[
+    #[cfg(feature = "postgres")]
+    crate::provider::describe::<postgres::Postgres>(),
     #[cfg(feature = "redis")]
     crate::provider::describe::<redis::Redis>(),
     #[cfg(feature = "sqlite")]

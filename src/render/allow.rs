@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::{Approval, text};
 use crate::plan::Document;
 
+use super::view::View;
+
 /// More addresses than this are named by their targets, more targets than this not at all.
 const NAMED: usize = 5;
 
@@ -24,7 +26,7 @@ pub fn flags(document: &Document) -> Vec<String> {
         .filter(|change| change.blocked.is_some())
         .map(|change| change.address.as_str())
         .collect();
-    let mut needed: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
+    let mut needed: BTreeMap<&str, BTreeSet<(&str, &str)>> = BTreeMap::new();
     for step in &document.steps {
         let subject = match &step.covers[..] {
             [only] => only,
@@ -33,10 +35,7 @@ pub fn flags(document: &Document) -> Vec<String> {
         };
         let idle = !step.covers.is_empty() && step.covers.iter().all(|address| blocked.contains(address.as_str()));
         for hazard in step.hazards.iter().filter(|hazard| hazard.approval == Approval::Required && !idle) {
-            let subjects = needed.entry(&hazard.code).or_default();
-            if !subjects.contains(&(&step.target, subject)) {
-                subjects.push((&step.target, subject));
-            }
+            needed.entry(&hazard.code).or_default().insert((&step.target, subject));
         }
     }
     let hazards = needed.into_iter().flat_map(|(code, subjects)| few(code, &subjects));
@@ -44,7 +43,7 @@ pub fn flags(document: &Document) -> Vec<String> {
     hazards.chain(guards).collect()
 }
 
-fn few(code: &str, subjects: &[(&str, &str)]) -> Vec<String> {
+fn few(code: &str, subjects: &BTreeSet<(&str, &str)>) -> Vec<String> {
     if subjects.len() <= NAMED {
         return subjects.iter().map(|(_, address)| flag(code, address)).collect();
     }
@@ -53,4 +52,15 @@ fn few(code: &str, subjects: &[(&str, &str)]) -> Vec<String> {
         return targets.into_iter().map(|target| flag(code, target)).collect();
     }
     vec![format!("--allow {}", text::shell_word(code))]
+}
+
+/// The words of the command that applies exactly this plan, with the flags it needs.
+pub fn exact(view: &View, next: &str) -> Vec<String> {
+    let mut words = vec![next.to_owned()];
+    // A saved plan is held to its own digest.
+    if !next.contains("--plan") {
+        words.push(format!("--expect {}", view.plan_id));
+    }
+    words.extend(view.allow.iter().cloned());
+    words
 }

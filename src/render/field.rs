@@ -81,21 +81,28 @@ fn long(field: &Field) -> Vec<Line> {
         }
         (Some(Value::String(before)), Some(Value::String(after))) if before.contains('\n') || after.contains('\n') => {
             let split = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+            let (kept, lines) = compared(&split(before), &split(after), Context::All);
+            if kept == lines.len() {
+                // What differs is how the lines end.
+                return whole(head(""), field);
+            }
             let mut all = vec![head("")];
-            all.extend(compared(&split(before), &split(after), Context::All).1);
+            all.extend(lines);
             all
         }
         (Some(Value::String(before)), Some(Value::String(after))) => vec![head("  ").join(words(before, after))],
-        (before, after) => {
-            let side = |value: &Option<Value>, role, side| {
-                value.as_ref().map(|value| Line::new(role, value::show(value)).side(side))
-            };
-            let mut all = vec![head("")];
-            all.extend(side(before, Role::Delete, Side::Before));
-            all.extend(side(after, Role::Create, Side::After));
-            all
-        }
+        _ => whole(head(""), field),
     }
+}
+
+/// Both values, one below the other.
+fn whole(head: Line, field: &Field) -> Vec<Line> {
+    let side =
+        |value: &Option<Value>, role, side| value.as_ref().map(|value| Line::new(role, value::show(value)).side(side));
+    let mut all = vec![head];
+    all.extend(side(&field.before, Role::Delete, Side::Before));
+    all.extend(side(&field.after, Role::Create, Side::After));
+    all
 }
 
 /// Whether pieces that are on both sides are shown.
@@ -165,5 +172,40 @@ fn stretch(text: &str, first: bool, last: bool) -> String {
         (true, _) => format!("… {tail}"),
         (_, true) => format!("{head} …"),
         _ => format!("{head} … {tail}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(before: Option<Value>, after: Option<Value>) -> String {
+        let field = Field { path: "x".into(), before, after, replaces: false };
+        let shown = lines(Topic::Plan, &[field]).into_iter().map(|line| {
+            let mark = line.side.map(|side| format!("  {} ", side.mark())).unwrap_or_default();
+            format!("{mark}{}", line.text())
+        });
+        shown.collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn what_differs_is_always_seen() {
+        let long = "lorem ipsum dolor sit amet ".repeat(5);
+        let all = [
+            check(Some(json!(1)), Some(json!(3))),
+            check(None, Some(json!(false))),
+            check(Some(json!("a")), None),
+            check(Some(json!(["a", "b"])), Some(json!(["b", "a"]))),
+            check(Some(json!(vec!["0123456789"; 6])), Some(json!(vec!["0123456789"; 8]))),
+            check(Some(json!("a\nb\n")), Some(json!("a\nc\n"))),
+            check(Some(json!("a\nb\n")), Some(json!("a\nb"))),
+            check(Some(json!("a\nb")), Some(json!("a\r\nb"))),
+            check(Some(json!(format!("{long}old {long}"))), Some(json!(format!("{long}new {long}")))),
+            check(Some(json!(long)), Some(json!(12))),
+            check(Some(json!(long)), None),
+        ];
+        insta::assert_snapshot!(all.join("\n\n"));
     }
 }

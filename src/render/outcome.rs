@@ -7,7 +7,7 @@ use serde_json::json;
 use super::line::{Line, Role};
 use super::style::Style;
 use crate::apply::{Ending, Outcome, StepOutcome};
-use crate::model::{Step, StepId, text};
+use crate::model::{Step, StepId, TargetId, text};
 
 /// A step takes longer than this before its time is told.
 const QUICK_MS: u128 = 1_000;
@@ -16,7 +16,16 @@ const QUICK_MS: u128 = 1_000;
 pub fn render(outcome: &Outcome, steps: &[Step], style: Style) -> String {
     let mut lines: Vec<Line> = Vec::new();
     let mut target = None;
-    for (ended, step) in paired(outcome, steps) {
+    // Lanes run side by side; each is told in one piece.
+    let mut all: Vec<_> = paired(outcome, steps).collect();
+    let mut targets: Vec<&TargetId> = Vec::new();
+    for (_, step) in &all {
+        if !targets.contains(&&step.target) {
+            targets.push(&step.target);
+        }
+    }
+    all.sort_by_key(|(_, step)| targets.iter().position(|target| **target == step.target));
+    for (ended, step) in all {
         if target != Some(&step.target) {
             if target.is_some() {
                 lines.push(Line::default());
@@ -71,13 +80,14 @@ fn paired<'a>(outcome: &'a Outcome, steps: &'a [Step]) -> impl Iterator<Item = (
 }
 
 fn of_step(ended: &StepOutcome, step: &Step) -> Vec<Line> {
-    let StepOutcome { id: _, ending, message, hint, elapsed } = ended;
+    let StepOutcome { id, ending, message, hint, elapsed } = ended;
     let (mark, role) = mark(*ending);
-    let mut first = Line::new(role, format!("  {mark} ")).with(Role::Plain, &step.title);
+    let mut first =
+        Line::new(role, format!("  {mark} ")).with(Role::Quiet, format!("[{}] ", id.0)).with(Role::Plain, &step.title);
     match ending {
         Ending::Done | Ending::Already | Ending::Failed | Ending::InDoubt => {
             if *ending == Ending::Already {
-                first = first.with(Role::Quiet, "  already");
+                first = first.with(Role::Quiet, "  already done");
             }
             if elapsed.as_millis() >= QUICK_MS {
                 first = first.with(Role::Quiet, format!("  {}", text::span(*elapsed)));
@@ -101,8 +111,7 @@ fn of_step(ended: &StepOutcome, step: &Step) -> Vec<Line> {
 
 fn closing(outcome: &Outcome) -> Vec<Line> {
     let some = ALL.into_iter().map(|ending| (ending, count(outcome, ending))).filter(|(_, n)| *n > 0);
-    let words: Vec<_> =
-        some.map(|(ending, n)| format!("{} {}", text::thousands(n as u64), word(ending).replace('_', " "))).collect();
+    let words: Vec<_> = some.map(|(ending, n)| format!("{} {}", text::thousands(n as u64), words_of(ending))).collect();
     let well = outcome.steps.iter().all(|step| matches!(step.ending, Ending::Done | Ending::Already));
     let first = match (words.is_empty(), well) {
         (true, _) => Line::new(Role::Good, "Applied: nothing to do."),
@@ -120,7 +129,9 @@ fn closing(outcome: &Outcome) -> Vec<Line> {
         ));
     }
     if !well {
-        let next = "Next: mend what failed and run the same `evenkeel apply` again; it goes on with what is left.";
+        let broken = count(outcome, Ending::Failed) + count(outcome, Ending::InDoubt) > 0;
+        let first = if broken { "see to what went wrong, then run" } else { "run" };
+        let next = format!("Next: {first} the same `evenkeel apply` again; it goes on with what is left.");
         lines.push(Line::new(Role::Plain, next));
     }
     lines
@@ -140,6 +151,16 @@ fn mark(ending: Ending) -> (&'static str, Role) {
     }
 }
 
+/// The ending as people say it.
+fn words_of(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Already => "already done",
+        Ending::InDoubt => "in doubt",
+        Ending::Done | Ending::Failed | Ending::Skipped | Ending::Canceled => word(ending),
+    }
+}
+
+/// The ending as programs read it.
 fn word(ending: Ending) -> &'static str {
     match ending {
         Ending::Done => "done",

@@ -1,5 +1,7 @@
 //! A view as text for a terminal or a log, readable without colour.
 
+use std::fmt::Write as _;
+
 use super::line::{Line, Role, Side};
 use super::page::{self, Page};
 use super::style::Style;
@@ -40,7 +42,7 @@ impl Text {
         let role = if view.is_empty() && view.sections.is_empty() { Role::Good } else { Role::Strong };
         let mut last = self.style.paint(role, &view.headline);
         if !view.is_empty() && view.topic == Topic::Plan {
-            last.push_str(&format!(" Digest {}…", view.short_id()));
+            let _ = write!(last, " Digest {}…", view.short_id());
         }
         self.line(0, &last);
         for obstacle in &view.obstacles {
@@ -152,7 +154,10 @@ mod tests {
     #[test]
     fn the_next_command_is_ready_to_paste() {
         let text = render(&View::plan(&samples::shop()), Style::default(), Some("evenkeel apply policies/"));
-        insta::assert_snapshot!(text.lines().last().unwrap_or_default(), @"");
+        insta::assert_snapshot!(
+            text.lines().last().unwrap_or_default(),
+            @"Next: evenkeel apply policies/ --allow drops-index:postgres.shop.index.users_old"
+        );
     }
 
     #[test]

@@ -176,13 +176,9 @@ impl View {
 
     /// The document laid out for `topic`.
     pub fn of(document: &Document, topic: Topic) -> Self {
-        let targets: BTreeSet<&str> = document
-            .resource_changes
-            .iter()
-            .map(|change| &change.target)
-            .chain(document.steps.iter().map(|step| &step.target))
-            .map(String::as_str)
-            .collect();
+        let changed = document.resource_changes.iter().map(|change| change.target.as_str());
+        let run = document.steps.iter().filter(|_| topic == Topic::Plan).map(|step| step.target.as_str());
+        let targets: BTreeSet<&str> = changed.chain(run).collect();
         let groups: Vec<_> = targets.into_iter().map(|target| group::lay_out(document, topic, target)).collect();
         let counts = groups.iter().fold(Counts::default(), |sum, group| sum.plus(group.counts));
         Self {
@@ -235,6 +231,20 @@ impl Counts {
     /// How many in all.
     pub fn total(self) -> usize {
         self.create + self.update + self.replace + self.delete + self.blocked
+    }
+
+    /// `2 to create, 1 to delete`: what there is none of is left out.
+    pub fn brief(self) -> String {
+        let Self { create, update, replace, delete, blocked } = self;
+        let all = [
+            (create, "to create"),
+            (update, "to update"),
+            (replace, "to replace"),
+            (delete, "to delete"),
+            (blocked, "blocked"),
+        ];
+        let some = all.into_iter().filter(|(n, _)| *n > 0);
+        some.map(|(n, what)| format!("{} {what}", text::thousands(n as u64))).collect::<Vec<_>>().join(", ")
     }
 
     /// `2 to create, 1 to update, 0 to replace, 1 to delete`, and `1 blocked` where there is any.

@@ -20,7 +20,7 @@ pub fn no_output_holds_a_secret<S: Subject>() {
         &["plan"],
         &["export", S::TARGET, "-o", "exported.toml"],
         &["history"],
-        &["unlock", S::TARGET],
+        &["unlock", S::TARGET, "--yes"],
     ];
     let seen = |what: &str, text: &str| {
         for secret in &secrets {

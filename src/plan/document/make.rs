@@ -1,11 +1,12 @@
 //! From a plan to its document. Takes every part apart exhaustively, so that nothing a plan learns to hold is silently not shown.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::{
     Change, Document, FORMAT, Guard, Hazard, Incomplete, Note, ResourceChange, Step, Summary, Suppressed, Target,
 };
-use crate::model::{self, Action, ResourceId, TargetId, Verdict, change};
+use crate::model::{self, Action, Address, ResourceId, TargetId, Verdict, change};
 use crate::plan::{Breach, Plan, TargetSummary, digest};
 
 impl From<&Plan> for Document {
@@ -24,6 +25,7 @@ impl From<&Plan> for Document {
             guards,
             notes,
         } = plan;
+        let hazards = hazards(steps);
         let mut document = Self {
             format_version: FORMAT.into(),
             evenkeel_version: env!("CARGO_PKG_VERSION").into(),
@@ -31,7 +33,10 @@ impl From<&Plan> for Document {
             policy_digest: policy_digest.clone(),
             summary: summary(plan),
             targets: targets.iter().map(target).collect(),
-            resource_changes: changes.iter().map(|change| resource_change(change, steps)).collect(),
+            resource_changes: changes
+                .iter()
+                .map(|change| resource_change(change, hazards.get(&change.address)))
+                .collect(),
             steps: steps.iter().map(step).collect(),
             unmanaged: unmanaged.iter().map(ToString::to_string).collect(),
             suppressed: suppressed.iter().map(ignored).collect(),
@@ -69,15 +74,24 @@ fn target(target: &TargetSummary) -> Target {
     Target { id: address, provider, name, identity: identity.clone(), unchanged: *unchanged }
 }
 
-fn resource_change(change: &model::Change, steps: &[model::Step]) -> ResourceChange {
-    let model::Change { address, action, fields, before, after, facts, origin, reason, blocked } = change;
-    let mut hazards = Vec::new();
-    for found in steps.iter().filter(|step| step.covers.contains(address)).flat_map(|step| &step.hazards) {
-        let found = hazard(found);
-        if !hazards.contains(&found) {
-            hazards.push(found);
+/// What the steps that cover a resource may do, each said once.
+fn hazards(steps: &[model::Step]) -> HashMap<&Address, Vec<Hazard>> {
+    let mut all: HashMap<&Address, Vec<Hazard>> = HashMap::new();
+    for (address, found) in
+        steps.iter().flat_map(|step| step.covers.iter().map(move |address| (address, &step.hazards)))
+    {
+        let known = all.entry(address).or_default();
+        for found in found.iter().map(hazard) {
+            if !known.contains(&found) {
+                known.push(found);
+            }
         }
     }
+    all
+}
+
+fn resource_change(change: &model::Change, hazards: Option<&Vec<Hazard>>) -> ResourceChange {
+    let model::Change { address, action, fields, before, after, facts, origin, reason, blocked } = change;
     let ResourceId { kind, name } = address.resource.clone();
     ResourceChange {
         address: address.to_string(),
@@ -90,7 +104,7 @@ fn resource_change(change: &model::Change, steps: &[model::Step]) -> ResourceCha
         change: Change { actions: *action, before: before.clone(), after: after.clone() },
         fields: fields.clone(),
         blocked: blocked.clone(),
-        hazards,
+        hazards: hazards.cloned().unwrap_or_default(),
         facts: facts.clone(),
     }
 }

@@ -23,7 +23,7 @@ pub fn all(schema: &Schema, site: &Site, scope: &Scope<'_, Spec>) -> Vec<Live<Sp
             None if scope.breadth == Breadth::Everything => ResourceId::named(CACHE_TABLE, &table.name),
             None => continue,
         };
-        let facts = Facts::default().with("rows", site.rows(&table.name).to_string());
+        let facts = rows(&table.name, site);
         found.push(Live { id, spec: Spec::CacheTable(cache), facts });
     }
     for stored in schema.indexes.iter().filter(|stored| !cache_table::owns(stored, schema)) {
@@ -54,10 +54,17 @@ pub fn find(schema: &Schema, id: &ResourceId) -> Option<Spec> {
 }
 
 fn facts(table: &str, index: &str, site: &Site) -> Facts {
-    let mut facts = Facts::default().with("rows", site.rows(table).to_string());
+    let mut facts = rows(table, site);
     let mut statistics = site.schema.statistics.iter().flatten();
     if let Some(found) = statistics.find(|s| s.index.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(index))) {
         facts = facts.with("stat1", found.stat.clone());
     }
     facts
+}
+
+fn rows(table: &str, site: &Site) -> Facts {
+    match site.rows(table).known() {
+        Some(rows) => Facts::default().with("rows", rows),
+        None => Facts::default(),
+    }
 }

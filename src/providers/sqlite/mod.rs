@@ -30,7 +30,6 @@ use crate::provider::{
     Claim, Context, Delta, Draft, Grants, Holder, Pairing, Problem, Progress, Provider, Reading, Scope, Want,
 };
 use schema::{Schema, number_at, text_at};
-use sql::Database;
 
 pub use cache_table::CacheTable;
 pub use index::Index;
@@ -38,6 +37,7 @@ pub use lock::Lock;
 pub use op::Op;
 pub use query::Query;
 pub use site::Site;
+pub use sql::{Database, Failure};
 
 /// One database file.
 #[derive(Debug)]

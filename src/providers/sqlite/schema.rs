@@ -8,6 +8,7 @@ use serde::Deserialize;
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
+use super::index::Index;
 use super::sql::{Database, Failure};
 use super::token;
 use crate::model::text;
@@ -210,6 +211,13 @@ impl Schema {
         self.table(table).map_or(&[], |table| &table.columns)
     }
 
+    /// Whether a statistic is of a partial index, which knows only of its own rows.
+    fn is_partial(&self, statistic: &Statistic) -> bool {
+        let named = |stored: &&Stored| statistic.index.as_deref() == Some(&stored.name);
+        let index = self.indexes.iter().find(named).and_then(|stored| Index::of(stored, self));
+        index.is_some_and(|index| index.filter.is_some())
+    }
+
     /// How many rows the tables that somebody cares about have: those with an index of their own, and `others`.
     pub async fn count_rows(
         &self,
@@ -220,7 +228,7 @@ impl Schema {
         let mut uncounted = Vec::new();
         for table in self.tables.iter().filter(|table| table.sort == Sort::Table) {
             let same = |name: &str| name.eq_ignore_ascii_case(&table.name);
-            let rows = self.statistics.iter().flatten().filter(|statistic| same(&statistic.table));
+            let rows = self.statistics.iter().flatten().filter(|found| same(&found.table) && !self.is_partial(found));
             let rows = rows.filter_map(|statistic| statistic.stat.split(' ').next()?.parse().ok()).max();
             match rows {
                 Some(rows) => drop(found.insert(table.name.clone(), Rows::Analyzed(rows))),
@@ -244,6 +252,16 @@ impl Schema {
             }
         }
         Ok(found)
+    }
+}
+
+impl Rows {
+    /// The number alone, where there is one.
+    pub fn known(self) -> Option<u64> {
+        match self {
+            Self::Exact(rows) | Self::Analyzed(rows) => Some(rows),
+            Self::Unknown | Self::Over(_) => None,
+        }
     }
 }
 

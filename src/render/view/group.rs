@@ -1,6 +1,6 @@
 //! The changes of one target: what differs, then what is run for it and what that may do, then what was measured.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{Counts, Detail, Group, Item, Matter, Shared, Topic};
 use crate::model::units::Duration;
@@ -19,17 +19,16 @@ const PATIENCE_MS: u64 = 60_000;
 /// The group of `target`.
 pub fn lay_out(document: &Document, topic: Topic, target: &str) -> Group {
     let changes: Vec<_> = document.resource_changes.iter().filter(|change| change.target == target).collect();
-    let mut own: Vec<&Step> = Vec::new();
+    let mut own: HashMap<&str, Vec<&Step>> = HashMap::new();
     let mut shared: Vec<&Step> = Vec::new();
-    if topic == Topic::Plan {
-        for step in document.steps.iter().filter(|step| step.target == target) {
-            if step.covers.len() == 1 { own.push(step) } else { shared.push(step) }
+    for step in document.steps.iter().filter(|step| step.target == target && topic == Topic::Plan) {
+        match &step.covers[..] {
+            [only] => own.entry(only).or_default().push(step),
+            _ => shared.push(step),
         }
     }
-    let items = changes.iter().map(|change| {
-        let steps: Vec<_> = own.iter().copied().filter(|step| step.covers[0] == change.address).collect();
-        item(topic, change, &steps)
-    });
+    let items =
+        changes.iter().map(|change| item(topic, change, own.get(change.address.as_str()).map_or(&[], |steps| steps)));
     Group {
         target: text::tame(target),
         counts: changes.iter().map(|change| count(change)).fold(Counts::default(), Counts::plus),

@@ -141,6 +141,46 @@ async fn a_cache_table_keeps_its_bounds() {
     commit
     ! evicts-rows `page_cache` holds 2 rows; the next write leaves the newest 1
     ");
+    place.apply(&shorter).await.expect("new bounds");
+    assert_eq!(place.plan(&pages("10m", 1)).await.text, "");
+    place.edit("drop trigger page_cache_bound").await;
+    let repair = place.plan(&pages("10m", 1)).await;
+    assert!(repair.text.contains("create trigger page_cache_bound"), "{}", repair.text);
+    place.apply(&repair).await.expect("a repair");
+    assert_eq!(place.plan(&pages("10m", 1)).await.text, "");
+    let gone = place.plan(&[("cache_table", "page_cache", None)]).await;
+    insta::assert_snapshot!(gone.text, @r"
+    Contract: drop cache table page_cache
+    begin immediate; drop table page_cache; commit
+    ! drops-data `page_cache` holds 2 rows
+    ");
+    place.apply(&gone).await.expect("a drop");
+    assert_eq!(place.schema().await, ["CREATE TABLE other (a integer)"]);
+}
+
+#[tokio::test]
+async fn a_foreign_table_is_never_taken_for_a_cache() {
+    let place = place("create table page_cache (key text primary key, value blob)").await;
+    let check = async |ttl: &str, rows: u32| {
+        let spec = json!({ "ttl": ttl, "max_rows": rows });
+        place.plan(&[("cache_table", "page_cache", Some(spec))]).await.text
+    };
+    insta::assert_snapshot!(check("1h", 10).await, @"problem at -: there is already a table `page_cache`, and it is no cache table (choose another name, or rename what is there)");
+    insta::assert_snapshot!(check("500ms", 0).await, @r#"
+    problem at ttl: a row lives for whole seconds, and for at least one (ttl = "24h")
+    problem at max_rows: a cache without rows is none (max_rows = 100000)
+    "#);
+}
+
+/// A partial index knows only of its own rows, and so do its statistics.
+#[tokio::test]
+async fn a_table_is_not_as_small_as_its_partial_index() {
+    let place =
+        place(&format!("{SHOP} drop index orders_by_state; create index few on orders (id) where id < 5; analyze;"))
+            .await;
+    let planned = json!({ "table": "orders", "columns": ["customer_id"] });
+    let look = place.plan(&[("index", "orders_by_customer", Some(planned))]).await;
+    assert!(look.text.contains("reads 2 000 rows of `orders`"), "{}", look.text);
 }
 
 #[tokio::test]

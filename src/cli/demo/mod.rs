@@ -1,0 +1,41 @@
+//! `evenkeel demo`: a playground on embedded targets, and a walk through it. Every output in it is that of the real verb, run by this very binary.
+//!
+//! A chapter is one target and what happens to it; another file-backed target joins by a file beside `shop.rs` and a line in [`CHAPTERS`].
+
+#[cfg(feature = "sqlite")]
+mod shop;
+mod story;
+
+use super::args::{DemoArgs, Globals};
+use super::exit::{Exit, Result};
+use super::world::World;
+use crate::error::Error;
+use crate::provider::Later;
+use story::Story;
+
+/// Tells one chapter.
+type Chapter = for<'a> fn(&'a Story<'a>) -> Later<'a, Result<()>>;
+
+const CHAPTERS: &[Chapter] = &[
+    #[cfg(feature = "sqlite")]
+    |story| Box::pin(shop::tell(story)),
+];
+
+/// Runs the verb.
+pub async fn run(world: &World, globals: &Globals, args: &DemoArgs) -> Result {
+    if CHAPTERS.is_empty() {
+        let error = Error::usage("this build has no embedded target to play with");
+        return Err(error.hint("build it with the feature `sqlite`").into());
+    }
+    let folder = &args.dir;
+    if folder.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
+        let error = Error::usage(format!("`{}` is there already", folder.display()));
+        return Err(error.hint("name another folder, or remove it; nothing was written").into());
+    }
+    let story = Story::new(world, globals, folder)?;
+    for chapter in CHAPTERS {
+        chapter(&story).await?;
+    }
+    story.end();
+    Ok(Exit::Done)
+}

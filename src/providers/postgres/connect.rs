@@ -1,0 +1,192 @@
+//! Connections: how a server is reached, and the settings every session is pinned to, so that it always says the same thing the same way.
+//!
+//! The only module that sends statements that are not constants; it does so one at a time, with the server refusing a second one.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
+
+use super::failure;
+use crate::error::{Error, Result};
+use crate::model::Secret;
+
+/// Where a server is and how to get in.
+#[derive(Clone)]
+pub struct Endpoint {
+    options: PgConnectOptions,
+    /// What the plan's reader should know about the connection itself.
+    pub notes: Vec<String>,
+}
+
+/// What a session is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Looking: the session is read-only unless a transaction says otherwise.
+    Read,
+    /// Running a step.
+    Write,
+    /// Holding the lock.
+    Lock,
+}
+
+/// One session, pinned.
+#[derive(Debug)]
+pub struct Session {
+    /// The connection itself, for constant statements.
+    pub conn: PgConnection,
+}
+
+/// What makes two sessions print and read a definition alike.
+const PIN: &str = "select set_config('search_path', 'pg_catalog', false), set_config('timezone', 'UTC', false), \
+    set_config('datestyle', 'ISO, MDY', false), set_config('intervalstyle', 'postgres', false), \
+    set_config('extra_float_digits', '1', false), set_config('quote_all_identifiers', 'off', false), \
+    set_config('standard_conforming_strings', 'on', false), set_config('bytea_output', 'hex', false), \
+    set_config('xmlbinary', 'base64', false), set_config('client_min_messages', 'warning', false), \
+    set_config('idle_in_transaction_session_timeout', '0', false), set_config('default_transaction_isolation', 'read committed', false), \
+    set_config('lock_timeout', $1, false), set_config('statement_timeout', $2, false), \
+    set_config('default_transaction_read_only', $3, false)";
+
+impl Endpoint {
+    /// Reads an address.
+    ///
+    /// # Errors
+    /// `Usage` for a text that is none; the text itself is never shown.
+    pub fn new(url: &Secret) -> Result<Self> {
+        let text = url.expose();
+        if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
+            return Err(failure::explain(sqlx::Error::Configuration("scheme".into())));
+        }
+        let options: PgConnectOptions = text.parse().map_err(failure::explain)?;
+        let query = text.split_once('?').map_or("", |(_, query)| query);
+        let names_mode = query.split('&').any(|pair| pair.starts_with("sslmode=") || pair.starts_with("ssl-mode="));
+        let mut notes = Vec::new();
+        let options = match (is_local(&options), names_mode) {
+            (false, false) => options.ssl_mode(PgSslMode::VerifyFull),
+            (false, true) => {
+                let mode = options.get_ssl_mode();
+                if !matches!(mode, PgSslMode::VerifyFull) {
+                    notes.push(format!(
+                        "the connection to `{}` does not verify who answers: `url` says sslmode={}",
+                        options.get_host(),
+                        spell(mode)
+                    ));
+                }
+                options
+            }
+            (true, _) => options,
+        };
+        Ok(Self { options: options.application_name("evenkeel").disable_statement_logging(), notes })
+    }
+
+    /// The server as people name it: `db.example.com:5432`, or the socket's folder.
+    pub fn server(&self) -> String {
+        match self.options.get_socket() {
+            Some(folder) => folder.display().to_string(),
+            None => format!("{}:{}", self.options.get_host(), self.options.get_port()),
+        }
+    }
+
+    /// Opens a session that shows `name` as its `application_name`.
+    ///
+    /// # Errors
+    /// `Unreachable`, `Denied` or `Transient`, with the server's own words.
+    pub async fn open(&self, purpose: Purpose, name: &str, lock_timeout: Duration) -> Result<Session> {
+        let options = self.options.clone().application_name(name);
+        let connecting = PgConnection::connect_with(&options).await;
+        let mut conn = connecting.map_err(|error| failure::unreachable(error, &self.server()))?;
+        let (patience, read_only) = match purpose {
+            Purpose::Read => (Duration::from_mins(2), "on"),
+            Purpose::Write => (Duration::from_mins(2), "off"),
+            Purpose::Lock => (Duration::ZERO, "off"),
+        };
+        let pinning =
+            sqlx::query(PIN).bind(millis(lock_timeout)).bind(millis(patience)).bind(read_only).execute(&mut conn).await;
+        pinning.map_err(failure::explain)?;
+        Ok(Session { conn })
+    }
+}
+
+impl Session {
+    /// The server's version as a number: `150018`.
+    pub fn version(&self) -> i32 {
+        self.conn.server_version_num().and_then(|number| i32::try_from(number).ok()).unwrap_or(0)
+    }
+
+    /// Sets the two timeouts of what follows, exactly as printed; zero means none.
+    ///
+    /// # Errors
+    /// As any statement.
+    pub async fn set_timeouts(&mut self, lock: Duration, statement: Duration) -> Result<()> {
+        sqlx::query("select set_config('lock_timeout', $1, false), set_config('statement_timeout', $2, false)")
+            .bind(millis(lock))
+            .bind(millis(statement))
+            .execute(&mut self.conn)
+            .await
+            .map(drop)
+            .map_err(failure::explain)
+    }
+
+    /// Sends one statement, alone and as it is; the server refuses a text that holds two.
+    ///
+    /// # Errors
+    /// The driver's own, so that the caller can tell a refusal from a broken connection.
+    pub async fn send(&mut self, statement: &str) -> Result<(), sqlx::Error> {
+        sqlx::query(AssertSqlSafe(statement)).persistent(false).execute(&mut self.conn).await.map(drop)
+    }
+
+    /// Asks one yes-or-no question, alone and as it is.
+    ///
+    /// # Errors
+    /// The driver's own.
+    pub async fn ask(&mut self, question: &str) -> Result<bool, sqlx::Error> {
+        sqlx::query_scalar(AssertSqlSafe(question)).persistent(false).fetch_one(&mut self.conn).await
+    }
+
+    /// The server's number for this session.
+    ///
+    /// # Errors
+    /// As any statement.
+    pub async fn pid(&mut self) -> Result<i32> {
+        sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut self.conn).await.map_err(failure::explain)
+    }
+}
+
+impl std::fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Endpoint({})", self.server())
+    }
+}
+
+/// A timeout as the server reads it. A part of a millisecond counts as one: zero would mean no timeout at all.
+fn millis(duration: Duration) -> String {
+    format!("{}ms", duration.as_micros().div_ceil(1000))
+}
+
+fn is_local(options: &PgConnectOptions) -> bool {
+    let host = options.get_host();
+    options.get_socket().is_some()
+        || host.starts_with('/')
+        || host == "localhost"
+        || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+fn spell(mode: PgSslMode) -> &'static str {
+    match mode {
+        PgSslMode::Disable => "disable",
+        PgSslMode::Allow => "allow",
+        PgSslMode::Prefer => "prefer",
+        PgSslMode::Require => "require",
+        PgSslMode::VerifyCa => "verify-ca",
+        PgSslMode::VerifyFull => "verify-full",
+    }
+}
+
+/// Whether `url` can be read at all, for checking offline.
+///
+/// # Errors
+/// As [`Endpoint::new`].
+pub fn check(url: &Secret) -> Result<(), Error> {
+    Endpoint::new(url).map(drop)
+}

@@ -1,0 +1,99 @@
+//! The target's lock: an advisory lock on a session of its own, taken without waiting.
+//!
+//! Never by waiting: a session that waits in `pg_advisory_lock` holds a snapshot, and a concurrent build waits for that in turn.
+
+use std::time::Duration;
+
+use sqlx::{Connection, Row};
+
+use super::connect::{Endpoint, Purpose, Session};
+use super::{failure, quote};
+use crate::error::{Error, Result};
+use crate::provider::{Busy, Claim, Holder};
+
+/// The lock, held as long as its session lives.
+#[derive(Debug)]
+pub struct Held {
+    #[expect(dead_code, reason = "held for its connection, which holds the lock")]
+    session: Session,
+}
+
+/// `evenkeel` in two numbers; the server keeps advisory locks per database.
+const KEY: &str = "1702257003, 1701538156";
+
+const HOLDER: &str = "select l.pid, coalesce(a.application_name, '') as name, coalesce(a.query, '') as query, \
+        to_char(a.backend_start at time zone 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') as since \
+    from pg_locks l left join pg_stat_activity a on a.pid = l.pid \
+    where l.locktype = 'advisory' and l.classid = 1702257003 and l.objid = 1701538156 and l.objsubid = 2 and l.granted \
+        and l.database = (select oid from pg_database where datname = current_database())";
+
+/// What a session's last statement says of its holder, in the order of the words.
+const MARK: &str = "/* evenkeel holder: ";
+
+/// Takes the lock, or says who has it.
+///
+/// # Errors
+/// When no session can be opened.
+pub async fn take(endpoint: &Endpoint, holder: &Holder) -> Result<Claim<Held>> {
+    let mut session = endpoint.open(Purpose::Lock, &name(holder), Duration::ZERO).await?;
+    // Another session's statement is shown to those who may see it; the name, which is short, to everybody.
+    let sql = format!("select pg_try_advisory_lock({KEY}) {MARK}{} */", words(holder));
+    if session.ask(&sql).await.map_err(failure::explain)? {
+        return Ok(Claim::Ours(Held { session }));
+    }
+    let row = sqlx::query(HOLDER).fetch_optional(&mut session.conn).await.map_err(failure::explain)?;
+    let busy = match row {
+        None => Busy { holder: "somebody who has just let go".to_owned(), since: None },
+        Some(row) => describe(&row).map_err(failure::explain)?,
+    };
+    // Nothing depends on a polite goodbye.
+    session.conn.close().await.ok();
+    Ok(Claim::Busy(busy))
+}
+
+/// Ends the session that holds the lock, and says so.
+///
+/// # Errors
+/// `Denied` where the role may not end that session.
+pub async fn release(session: &mut Session) -> Result<String> {
+    let row = sqlx::query(HOLDER).fetch_optional(&mut session.conn).await.map_err(failure::explain)?;
+    let Some(row) = row else { return Ok("nobody holds the lock".to_owned()) };
+    let pid: i32 = row.try_get("pid").map_err(failure::explain)?;
+    let busy = describe(&row).map_err(failure::explain)?;
+    let ended: bool = sqlx::query_scalar("select pg_terminate_backend($1)")
+        .bind(pid)
+        .fetch_one(&mut session.conn)
+        .await
+        .map_err(|error| failure::explain(error).context(format!("ending session {pid} of {}", busy.holder)))?;
+    if !ended {
+        return Err(Error::failed(format!("session {pid} of {} is already gone", busy.holder)));
+    }
+    Ok(format!("ended session {pid}, which held the lock: {}", busy.holder))
+}
+
+fn describe(row: &sqlx::postgres::PgRow) -> Result<Busy, sqlx::Error> {
+    let (query, name): (String, String) = (row.try_get("query")?, row.try_get("name")?);
+    let said = query.split_once(MARK).and_then(|(_, rest)| rest.strip_suffix(" */"));
+    let holder = match said {
+        Some(words) => words.to_owned(),
+        None if name.is_empty() => format!("session {}", row.try_get::<i32, _>("pid")?),
+        None => name,
+    };
+    Ok(Busy { holder, since: row.try_get("since")? })
+}
+
+fn words(holder: &Holder) -> String {
+    let Holder { who, pid, run, since } = holder;
+    // Nothing that somebody calls himself may end the comment.
+    quote::comment(&format!("{who}, pid {pid}, run {run}, since {since}"))
+}
+
+/// A session's name: 63 bytes, of which the server keeps ASCII only.
+fn name(holder: &Holder) -> String {
+    let mut text: String = format!("evenkeel {}, pid {}, run {}", holder.who, holder.pid, holder.run)
+        .chars()
+        .map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' })
+        .collect();
+    text.truncate(63);
+    text
+}
