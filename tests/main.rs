@@ -9,4 +9,6 @@ mod postgres;
 #[cfg(feature = "postgres")]
 mod postgres_index;
 mod readme;
+#[cfg(feature = "redis")]
+mod redis;
 mod tidy;

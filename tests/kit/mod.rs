@@ -15,5 +15,6 @@ pub use daemon::{eventually, free_port};
 pub use folder::Folder;
 pub use hold::Hold;
 pub use postgres::{Postgres, Statement};
+pub use redis::{PASSWORD as REDIS_PASSWORD, Redis};
 pub use run::{Output, Run, Running};
 pub use sqlite::Sqlite;
