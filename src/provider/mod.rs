@@ -7,7 +7,9 @@
 mod context;
 mod driver;
 mod erase;
+pub mod file;
 mod progress;
+mod schema;
 
 use std::fmt::Display;
 use std::future::Future;
@@ -20,10 +22,11 @@ use serde::de::DeserializeOwned;
 use crate::error::Result;
 use crate::model::{Action, Check, Facts, Hazard, HazardKind, Impact, Kind, Origin, ResourceId, Stage};
 
-pub use context::{Context, Holder};
+pub use context::{Context, Holder, Neighbors};
 pub use driver::{Connection, Descriptor, Drafted, Drift, Driver, Later, Pair, Survey, Surveyor, Wanted};
 pub use erase::describe;
 pub use progress::{Progress, Tick};
+pub use schema::policy_schema;
 
 /// One system that evenkeel can tune. The order of the methods is the order in which the engine calls them.
 pub trait Provider: Sized + Send + Sync + 'static {

@@ -80,7 +80,11 @@ impl Shop {
         let text = format!("[postgres.shop]\nurl = \"{}\"\n{resources}", self.url);
         let (policy, target) = read(&text)?;
         let descriptor = postgres();
-        let context = Context { target: target.id.clone(), connect_timeout: Duration::from_secs(10) };
+        let context = Context {
+            target: target.id.clone(),
+            connect_timeout: Duration::from_secs(10),
+            neighbors: evenkeel::provider::Neighbors::default(),
+        };
         let driver = (descriptor.open)(&target, context, &policy.sources).map_err(|found| tell(&policy, &found))?;
         let connection = driver.connect().await.map_err(|error| format!("{:?}: {error}", error.kind()))?;
         let survey = connection
@@ -99,7 +103,11 @@ impl Shop {
     fn live(&self, kind: &str) -> String {
         self.runtime.block_on(async {
             let (policy, target) = read(&format!("[postgres.shop]\nurl = \"{}\"\n", self.url)).expect("a policy");
-            let context = Context { target: target.id.clone(), connect_timeout: Duration::from_secs(10) };
+            let context = Context {
+                target: target.id.clone(),
+                connect_timeout: Duration::from_secs(10),
+                neighbors: evenkeel::provider::Neighbors::default(),
+            };
             let driver = (postgres().open)(&target, context, &policy.sources).expect("a target");
             let connection = driver.connect().await.expect("a connection");
             let survey = connection.survey(None, Breadth::Everything).await.expect("a survey");

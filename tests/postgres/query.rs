@@ -27,7 +27,7 @@ create table \"Odd\" (a int);
 analyze users, orders, events;
 ";
 
-fn delta(action: Action, name: &str, spec: Value) -> Delta<Spec> {
+fn delta(action: Action, name: &str, spec: &Value) -> Delta<Spec> {
     let spec: Spec = serde_json::from_value(json!({ "index": spec })).expect("an index");
     let (want, live) = match action {
         Action::Delete => (None, Some(spec)),
@@ -49,7 +49,11 @@ fn judge(shop: &Shop, contracts: &[Value], deltas: &[Delta<Spec>]) -> String {
         })
         .collect();
     let settings: Settings = serde_json::from_value(json!({ "url": shop.url })).expect("settings");
-    let context = Context { target: TargetId::new("postgres", "shop"), connect_timeout: Duration::from_secs(5) };
+    let context = Context {
+        target: TargetId::new("postgres", "shop"),
+        connect_timeout: Duration::from_secs(5),
+        neighbors: evenkeel::provider::Neighbors::default(),
+    };
     let checks = shop.runtime.block_on(async {
         let provider = Postgres::connect(settings, context).await.expect("a connection");
         let reading = provider.read(&Scope { wanted: &[], breadth: Breadth::Declared }).await.expect("a reading");
@@ -123,7 +127,7 @@ fn indexes_to_come_are_laid_in() {
         delta(
             Action::Create,
             "users_by_tenant",
-            json!({"table": "users", "columns": ["tenant_id", "created_at desc"], "where": "is_active", "include": ["email"]}),
+            &json!({"table": "users", "columns": ["tenant_id", "created_at desc"], "where": "is_active", "include": ["email"]}),
         )
     };
     let query = "select email from users where tenant_id = $1 and is_active order by created_at desc limit 20";
@@ -140,7 +144,7 @@ fn indexes_to_come_are_laid_in() {
     let words = delta(
         Action::Create,
         "users_words",
-        json!({"table": "users", "columns": ["to_tsvector('simple', email)"], "method": "gin"}),
+        &json!({"table": "users", "columns": ["to_tsvector('simple', email)"], "method": "gin"}),
     );
     let search = [
         json!({"sql": "select * from users where to_tsvector('simple', email) @@ 'a'", "must_use": ["users_words"]}),
@@ -149,7 +153,7 @@ fn indexes_to_come_are_laid_in() {
     ];
     said += &judge(&shop, &search, &[words]);
     // On a partitioned table, on a column that is not there, and in the place of another.
-    let at = delta(Action::Create, "events_by_at", json!({"table": "events", "columns": ["at"]}));
+    let at = delta(Action::Create, "events_by_at", &json!({"table": "events", "columns": ["at"]}));
     said += &judge(
         &shop,
         &[
@@ -157,7 +161,7 @@ fn indexes_to_come_are_laid_in() {
         ],
         &[at],
     );
-    let wrong = delta(Action::Create, "users_by_nothing", json!({"table": "users", "columns": ["nothing"]}));
+    let wrong = delta(Action::Create, "users_by_nothing", &json!({"table": "users", "columns": ["nothing"]}));
     said += &judge(&shop, &[json!({"sql": "select * from users where tenant_id = 1", "forbid": ["sort"]})], &[wrong]);
     assert_snapshot!(said);
     assert_eq!(traces(&shop), before);
@@ -168,7 +172,7 @@ fn indexes_to_go_are_considered_as_far_as_possible() {
     let shop = Shop::start();
     shop.server.sql(SCHEMA);
     shop.server.sql("create extension hypopg");
-    let gone = || [delta(Action::Delete, "users_by_email", json!({"table": "users", "columns": ["email"]}))];
+    let gone = || [delta(Action::Delete, "users_by_email", &json!({"table": "users", "columns": ["email"]}))];
     let contracts = [
         json!({"sql": "select * from users where email = $1", "max_cost": 50}),
         json!({"sql": "select * from users where id = $1", "max_cost": 50}),
@@ -180,7 +184,7 @@ fn indexes_to_go_are_considered_as_far_as_possible() {
 fn without_hypopg_what_matters_stays_open() {
     let shop = Shop::start();
     shop.server.sql(SCHEMA);
-    let tenant = [delta(Action::Create, "users_by_tenant", json!({"table": "users", "columns": ["tenant_id"]}))];
+    let tenant = [delta(Action::Create, "users_by_tenant", &json!({"table": "users", "columns": ["tenant_id"]}))];
     let contracts = [
         json!({"sql": "select * from users where tenant_id = $1", "max_cost": 100}),
         json!({"sql": "select * from users where tenant_id = $1", "max_cost": 10000}),
@@ -216,5 +220,5 @@ absent = true
 "#;
     assert_snapshot!(shop.plan(policy));
     // Through the engine, a contract is a check of the plan and no change.
-    assert_snapshot!(shop.plan("[postgres.shop.query.one]\nsql = \"select 1\"\nmax_cost = 1\n"), @"");
+    assert_snapshot!(shop.plan("[postgres.shop.query.one]\nsql = \"select 1\"\nmax_cost = 1\n"), @"pass postgres.shop.query.one: cost 0.01");
 }

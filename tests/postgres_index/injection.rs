@@ -38,9 +38,10 @@ async fn a_text_runs_nothing_but_its_index() {
         let wants = [want(&format!("x{number:02}"), spec)];
         // Offline first; and then as if that check were not there.
         let problems = Postgres::check(&shop.settings(), &wants);
-        let (when, problems) = match problems.is_empty() {
-            false => ("offline", problems),
-            true => ("server ", look(&provider, &wants, &[]).await.expect("a look").problems),
+        let (when, problems) = if problems.is_empty() {
+            ("server ", look(&provider, &wants, &[]).await.expect("a look").problems)
+        } else {
+            ("offline", problems)
         };
         for problem in problems.iter().take(1) {
             writeln!(

@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::connect::Session;
 use super::frame::Found;
-use super::index::name::Relation;
+use super::index::name::{Relation, index_of};
 use super::{Expect, Op, Settings, Site, Spec, failure, hazard, quote};
 use crate::error::Result;
 use crate::model::units::Duration;
@@ -220,6 +220,7 @@ pub async fn read(
         .await
         .map_err(failure::explain)?;
     let mut counted = Vec::new();
+    let mut own_indexes = Vec::new();
     for row in rows {
         let names = Relation {
             schema: row.try_get("schema").map_err(failure::explain)?,
@@ -231,6 +232,7 @@ pub async fn read(
         };
         match row_to_spec(&row, &names).map_err(failure::explain)? {
             Ok(spec) => {
+                own_indexes.push(Relation::new(names.schema.clone(), index(&names)));
                 if row.try_get("readable").map_err(failure::explain)? {
                     counted.push((found.live.len(), names));
                 }
@@ -244,7 +246,15 @@ pub async fn read(
             Err(_) => {}
         }
     }
-    count(session, &counted, found).await
+    count(session, &counted, found).await?;
+    // A cache table's index is part of it: neither unmanaged nor to be pruned.
+    found.live.retain(|live| match &live.spec {
+        Spec::Index(spec) if !scope.wanted.iter().any(|want| want.id == live.id) => {
+            !index_of(&live.id, spec, &site.schema).is_some_and(|index| own_indexes.contains(&index))
+        }
+        _ => true,
+    });
+    Ok(())
 }
 
 /// The table as it is, or why it is none of ours.

@@ -301,7 +301,7 @@ pub async fn ask(
         }
         let mut transaction = sqlx::Connection::begin(&mut session.conn).await.map_err(failure::explain)?;
         let answer: Result<String, _> = sqlx::query_scalar("select set_config($1, $2, true)")
-            .bind(&*key)
+            .bind(key)
             .bind(value.to_string())
             .fetch_one(&mut *transaction)
             .await;

@@ -21,7 +21,7 @@ pub const KIND: Kind = Kind {
 pub const OWNER: Owner = Owner {
     kind: KIND.name,
     read: "select d.datname::text as name, d.datconnlimit as connection_limit, coalesce(s.setconfig, '{}') as entries, \
-            false as exempt, (select count(*) from pg_stat_activity a where a.datid = d.oid) as sessions \
+            false as exempt, (select count(*) from pg_stat_activity a where a.datid = d.oid and a.backend_type = 'client backend') as sessions \
         from pg_database d left join pg_db_role_setting s on s.setdatabase = d.oid and s.setrole = 0 \
         where d.datname = any($1) or ($2 and not d.datistemplate and (d.datconnlimit >= 0 or s.setconfig is not null)) \
         order by 1",

@@ -124,10 +124,10 @@ impl Node {
     pub fn words(&self) -> String {
         let mut out = self.kind.clone();
         if let Some(table) = &self.table {
-            out.push_str(&format!(" on {}", table.full()));
+            out = format!("{out} on {}", table.full());
         }
         if let Some(index) = &self.index {
-            out.push_str(&format!(" using {index}"));
+            out = format!("{out} using {index}");
         }
         if self.is_hypothetical {
             out.push_str(" (still to be created)");
@@ -220,7 +220,7 @@ mod tests {
         check("index scan on orders_pkey", "index scan on shop.orders using orders_pkey");
         check("hashaggregate", "hashaggregate");
         check("sort", "");
-        check("sequence scan", "no plan has a `sequence scan`; did you mean `seq scan`");
+        check("seq scn on users", "no plan has a `seq scn`; did you mean `seq scan`");
         check("full table scan", "no plan has a `full table scan`");
     }
 }

@@ -71,10 +71,10 @@ impl Provider for Postgres {
         problems
     }
 
-    async fn connect(settings: Settings, context: Context) -> Result<Self> {
+    async fn connect(settings: Settings, _: Context) -> Result<Self> {
         let endpoint = Endpoint::new(&settings.url)?;
         let session = endpoint.open(Purpose::Read, "evenkeel", settings.lock_timeout.std()).await?;
-        Ok(Self { endpoint, settings, session: Mutex::new(session), target: context.target })
+        Ok(Self { endpoint, settings, session: Mutex::new(session) })
     }
 
     async fn read(&self, scope: &Scope<'_, Spec>) -> Result<Reading<Site, Spec>> {
@@ -114,7 +114,7 @@ impl Provider for Postgres {
     }
 
     async fn judge(&self, site: &Site, contracts: &[Want<Spec>], deltas: &[Delta<Spec>]) -> Result<Vec<Check>> {
-        query::judge(&self.endpoint, &self.settings, &self.target, site, contracts, deltas).await
+        query::judge(&self.endpoint, &self.settings, site, contracts, deltas).await
     }
 
     async fn lock(&self, holder: &Holder) -> Result<Claim<lock::Held>> {

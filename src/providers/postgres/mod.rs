@@ -1,4 +1,4 @@
-//! PostgreSQL: indexes, server settings, limits of roles and databases, query contracts, cache tables.
+//! `PostgreSQL`: indexes, server settings, limits of roles and databases, query contracts, cache tables.
 //!
 //! This file is the frame: settings, the kinds, and the provider that hands each kind its part. What a kind knows is in its own file.
 
@@ -40,7 +40,6 @@ pub struct Postgres {
     endpoint: connect::Endpoint,
     settings: Settings,
     session: tokio::sync::Mutex<connect::Session>,
-    target: crate::model::TargetId,
 }
 
 /// How to reach a database, and how patient to be with it.

@@ -197,11 +197,11 @@ impl Parameter {
             _ => "",
         };
         find(&said).or_else(|| find(alias)).map(|word| Setting::Text(word.clone())).ok_or_else(|| {
-            let mut message = format!("`{said}` is no value of `{}`: {}", self.name, text::either(&self.words));
-            if let Some(near) = text::nearest(&said, self.words.iter().map(String::as_str)) {
-                message.push_str(&format!("; did you mean `{near}`"));
+            let message = format!("`{said}` is no value of `{}`: {}", self.name, text::either(&self.words));
+            match text::nearest(&said, self.words.iter().map(String::as_str)) {
+                Some(near) => format!("{message}; did you mean `{near}`"),
+                None => message,
             }
-            message
         })
     }
 
@@ -329,8 +329,8 @@ mod tests {
         }
     }
 
-    fn check(parameter: &Parameter, value: Setting, expected: &str) {
-        let shown = match parameter.canonical(&value) {
+    fn check(parameter: &Parameter, value: &Setting, expected: &str) {
+        let shown = match parameter.canonical(value) {
             Ok(value) => format!("{value:?} `{}` `{}`", value.sql(), parameter.stored(&value)),
             Err(problem) => problem,
         };
@@ -341,39 +341,39 @@ mod tests {
     fn every_type_has_one_form() {
         let said = |word: &str| Setting::Text(word.into());
         let fsync = parameter("fsync", "bool", "", ("", ""), &[]);
-        check(&fsync, Setting::Bool(true), "Bool(true) `on` `on`");
-        check(&fsync, said("YES"), "Bool(true) `on` `on`");
-        check(&fsync, said("of"), "Bool(false) `off` `off`");
-        check(&fsync, said("o"), "`fsync` is true or false, and `o` is neither");
-        check(&fsync, Setting::Int(2), "`fsync` is true or false, and `2` is neither");
+        check(&fsync, &Setting::Bool(true), "Bool(true) `on` `on`");
+        check(&fsync, &said("YES"), "Bool(true) `on` `on`");
+        check(&fsync, &said("of"), "Bool(false) `off` `off`");
+        check(&fsync, &said("o"), "`fsync` is true or false, and `o` is neither");
+        check(&fsync, &Setting::Int(2), "`fsync` is true or false, and `2` is neither");
         let commit = parameter("synchronous_commit", "enum", "", ("", ""), &["local", "remote_apply", "on", "off"]);
-        check(&commit, Setting::Bool(false), "Text(\"off\") `'off'` `off`");
-        check(&commit, said("LOCAL"), "Text(\"local\") `'local'` `local`");
+        check(&commit, &Setting::Bool(false), "Text(\"off\") `'off'` `off`");
+        check(&commit, &said("LOCAL"), "Text(\"local\") `'local'` `local`");
         check(
             &commit,
-            said("locl"),
+            &said("locl"),
             "`locl` is no value of `synchronous_commit`: `local`, `remote_apply`, `on` or `off`; did you mean `local`",
         );
         let memory = parameter("work_mem", "integer", "kB", ("64", "2147483647"), &[]);
-        check(&memory, Setting::Int(65536), "Text(\"64MB\") `'64MB'` `64MB`");
-        check(&memory, said("1kB"), "`1kB` is outside what the server allows for `work_mem`: 64kB to 2147483647kB");
-        check(&memory, said("much"), "`much` is no number");
+        check(&memory, &Setting::Int(65536), "Text(\"64MB\") `'64MB'` `64MB`");
+        check(&memory, &said("1kB"), "`1kB` is outside what the server allows for `work_mem`: 64kB to 2147483647kB");
+        check(&memory, &said("much"), "`much` is no number");
         let cost = parameter("random_page_cost", "real", "", ("0", "1.79769e+308"), &[]);
-        check(&cost, Setting::Int(4), "Int(4) `4` `4`");
-        check(&cost, said("1.10"), "Float(1.1) `1.1` `1.1`");
+        check(&cost, &Setting::Int(4), "Int(4) `4` `4`");
+        check(&cost, &said("1.10"), "Float(1.1) `1.1` `1.1`");
         let duration = parameter("log_min_duration_statement", "integer", "ms", ("-1", "2147483647"), &[]);
-        check(&duration, Setting::Int(-1), "Int(-1) `-1` `-1`");
-        check(&duration, said("0"), "Int(0) `0` `0`");
+        check(&duration, &Setting::Int(-1), "Int(-1) `-1` `-1`");
+        check(&duration, &said("0"), "Int(0) `0` `0`");
         let path = parameter("search_path", "string", "", ("", ""), &[]);
         check(
             &path,
-            said("\"$user\", Public"),
+            &said("\"$user\", Public"),
             "List([\"$user\", \"public\"]) `'$user', 'public'` `\"$user\", public`",
         );
         assert!(!path.can_say(&Setting::List(vec![])));
         let style = parameter("datestyle", "string", "", ("", ""), &[]);
-        check(&style, said("iso, mdy"), "Text(\"iso, mdy\") `'iso, mdy'` `iso, mdy`");
-        check(&style, said("a\nb"), "`datestyle` cannot hold a line break");
+        check(&style, &said("iso, mdy"), "Text(\"iso, mdy\") `'iso, mdy'` `iso, mdy`");
+        check(&style, &said("a\nb"), "`datestyle` cannot hold a line break");
     }
 
     #[test]

@@ -166,12 +166,30 @@ mod tests {
         check("0x40", "kB", "64 = 64kB");
         check("010", "", "8");
         check("128MB", "8kB", "16384 = 128MB");
-        check("30.1GB", "kB", "31562752 = 30823MB");
+        check("30.1GB", "kB", "31561728 = 30822MB");
         check("1e3", "", "1000");
         check("-1", "ms", "-1");
         check("0.5", "ms", "0.5 = 500us");
         check("64mb", "kB", "has the unit `mb`, and the server knows `TB`, `GB`, `MB`, `kB` and `B`");
         check("5 apples", "", "has a unit, and this setting takes none");
         check("soon", "ms", "is no number");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_is_too_strange(text in ".*", unit in "(ms|8kB|B|min|s)?") {
+            let base = (!unit.is_empty()).then_some(unit.as_str());
+            if let Ok(number) = read(&text, base) {
+                print_real(number, base);
+            }
+        }
+
+        #[test]
+        fn what_is_printed_reads_the_same(number in 0..i64::from(i32::MAX), unit in "(ms|8kB|kB|min|s|MB)") {
+            let printed = print_whole(number, Some(&unit)).unwrap_or_else(|| number.to_string());
+            #[expect(clippy::cast_precision_loss, reason = "32 bits fit")]
+            let same = (read(&printed, Some(&unit)).unwrap() - number as f64).abs() < f64::EPSILON;
+            proptest::prop_assert!(same, "{number} {unit} is printed as {printed}");
+        }
     }
 }

@@ -14,7 +14,7 @@ use super::explain::{Forbidden, Plan, show_cost};
 use super::index::name::Relation;
 use super::{Settings, Site, Spec, failure, index, quote};
 use crate::error::Result;
-use crate::model::{Action, Check, Comparison, Kind, Many, TargetId, Verdict, text};
+use crate::model::{Action, Check, Comparison, Kind, Many, Verdict, text};
 use crate::provider::{Delta, Problem, Want};
 
 /// The kind, as the registry holds it.
@@ -27,7 +27,7 @@ pub const KIND: Kind = Kind {
     prunable: false,
 };
 
-/// A query and what its plan must be like.
+/// A query and what its plan must be like. It is explained, never run; planning may look into an index, which the server counts as a scan.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Query {
@@ -120,7 +120,6 @@ fn verb(sql: &str) -> String {
 pub async fn judge(
     endpoint: &Endpoint,
     settings: &Settings,
-    target: &TargetId,
     site: &Site,
     contracts: &[Want<Spec>],
     deltas: &[Delta<Spec>],
@@ -140,7 +139,7 @@ pub async fn judge(
         // Not there where preparing failed; the session ends in any case.
         session.send(&format!("deallocate {NAME}")).await.ok();
         checks.push(Check {
-            name: target.resource(want.id.clone()).to_string(),
+            name: want.id.to_string(),
             verdict: opinion.verdict,
             message: opinion.message,
             hint: opinion.hint,
@@ -246,17 +245,12 @@ impl Future {
         set(session, "plan_cache_mode", mode).await?;
         // The server takes one statement here and no more, and only one of those that describe data.
         session.send(&format!("prepare {NAME} as {}", query.sql)).await?;
-        let values = match &query.params {
-            Some(params) => params.iter().map(|param| quote::literal(param)).collect::<Vec<_>>(),
-            None => {
-                let count: i32 = sqlx::query_scalar(
-                    "select cardinality(parameter_types) from pg_catalog.pg_prepared_statements where name = $1",
-                )
-                .bind(NAME)
-                .fetch_one(&mut session.conn)
-                .await?;
-                vec!["null".to_owned(); usize::try_from(count).unwrap_or_default()]
-            }
+        let values = if let Some(params) = &query.params {
+            params.iter().map(|param| quote::literal(param)).collect::<Vec<_>>()
+        } else {
+            let count = "select cardinality(parameter_types) from pg_catalog.pg_prepared_statements where name = $1";
+            let count: i32 = sqlx::query_scalar(count).bind(NAME).fetch_one(&mut session.conn).await?;
+            vec!["null".to_owned(); usize::try_from(count).unwrap_or_default()]
         };
         let basis = if query.params.is_some() || values.is_empty() { Basis::Values } else { Basis::Anything };
         let values = if values.is_empty() { String::new() } else { format!("({})", values.join(", ")) };
@@ -316,7 +310,8 @@ impl Future {
             Opinion { verdict: Verdict::Fail, message: found.join(", "), hint: Some(advise(&uses, &unanalyzed, basis)) }
         };
         if !unanalyzed.is_empty() {
-            opinion.message.push_str(&format!("; {} never analyzed, so this is a guess", text::list(&unanalyzed)));
+            let tables = text::list(&unanalyzed);
+            opinion.message = format!("{}; {tables} never analyzed, so this is a guess", opinion.message);
         }
         Ok(self.doubt(query, &plan, opinion))
     }

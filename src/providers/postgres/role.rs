@@ -21,7 +21,7 @@ pub const KIND: Kind = Kind {
 pub const OWNER: Owner = Owner {
     kind: KIND.name,
     read: "select r.rolname::text as name, r.rolconnlimit as connection_limit, coalesce(s.setconfig, '{}') as entries, \
-            r.rolsuper as exempt, (select count(*) from pg_stat_activity a where a.usesysid = r.oid) as sessions \
+            r.rolsuper as exempt, (select count(*) from pg_stat_activity a where a.usesysid = r.oid and a.backend_type = 'client backend') as sessions \
         from pg_roles r left join pg_db_role_setting s on s.setrole = r.oid and s.setdatabase = 0 \
         where r.rolname = any($1) or ($2 and r.rolname !~ '^pg_' and (r.rolconnlimit >= 0 or s.setconfig is not null)) \
         order by 1",

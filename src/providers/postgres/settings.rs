@@ -218,9 +218,10 @@ pub fn steps(site: &Site, deltas: &[Delta<Spec>]) -> Vec<Draft<Op>> {
 fn alter(site: &Site, id: &ResourceId, key: &str, value: &Setting) -> Draft<Op> {
     let parameter = site.catalog.get(key).map(|known| known.parameter.clone()).unwrap_or_default();
     let name = parameter::quoted(key);
-    let (title, sql) = match value.is_default() {
-        true => (format!("take {key} out of postgresql.auto.conf"), format!("alter system reset {name}")),
-        false => (format!("set {key} to {value}"), format!("alter system set {name} = {}", value.sql())),
+    let (title, sql) = if value.is_default() {
+        (format!("take {key} out of postgresql.auto.conf"), format!("alter system reset {name}"))
+    } else {
+        (format!("set {key} to {value}"), format!("alter system set {name} = {}", value.sql()))
     };
     Draft {
         stage: Stage::Shift,

@@ -27,7 +27,7 @@ pub struct Site {
     pub database: String,
     /// Whether the role may create temporary tables.
     pub may_use_temp: bool,
-    /// The version of HypoPG, where it is installed in this database.
+    /// The version of `hypopg`, where it is installed in this database.
     pub hypopg: Option<String>,
     /// When usage was last counted from zero, in seconds before now.
     pub stats_age: Option<i64>,

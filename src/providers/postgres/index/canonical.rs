@@ -39,7 +39,7 @@ fn parameter(value: &Value) -> Value {
 }
 
 /// Whether nothing of the definition needs the server to be understood.
-fn is_plain(want: &Index, live: Option<&Index>) -> bool {
+pub fn is_plain(want: &Index, live: Option<&Index>) -> bool {
     let stored = want.with.is_empty() || live.is_some_and(|live| live.with == want.with);
     want.columns.iter().all(|column| text::plain(column).is_some())
         && want.predicate.is_none()
@@ -110,7 +110,7 @@ pub async fn canonical(session: &mut Session, site: &Site, pairs: &mut [Pairing<
 }
 
 /// Where names without a schema are looked for: beside the table, in the target's schemas, and where extensions mostly are.
-fn path(want: &Index, site: &Site) -> Vec<String> {
+pub fn path(want: &Index, site: &Site) -> Vec<String> {
     let mut path: Vec<String> =
         Relation::parse(&want.table, &site.schema).map(|table| table.schema).into_iter().collect();
     for schema in site.schemas.iter().map(String::as_str).chain(["public"]) {
@@ -135,34 +135,33 @@ async fn ask(
     let answers = shadow::ask(session, &jobs).await?;
     for ((number, side), answer) in sides.into_iter().zip(answers) {
         let pair = &mut pairs[number];
-        match (side, answer) {
-            (Side::Want, Answer::Fine(parts)) => settle(&mut pair.want, parts),
-            (Side::Live, Answer::Fine(parts)) => {
-                if let Some(live) = &mut pair.live {
-                    settle(live, parts);
-                }
-            }
-            (Side::Want, Answer::Refused(refusal)) => problems.extend(refused(pair, refusal)?),
+        let spec = match side {
+            Side::Want => Some(&mut pair.want),
+            Side::Live => pair.live.as_mut(),
+        };
+        match (answer, spec) {
+            (Answer::Fine(parts), Some(Spec::Index(spec))) => settle(spec, parts),
+            (Answer::Refused(refusal), _) if side == Side::Want => problems.extend(refused(pair, refusal)?),
             // What is there was accepted once; a copy that is not leaves it as it is read.
-            (Side::Live, Answer::Refused(_)) => {}
+            _ => {}
         }
     }
     Ok(problems)
 }
 
-#[derive(Clone, Copy)]
+/// One of the two sides of a pair.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Side {
     Want,
     Live,
 }
 
-fn settle(spec: &mut Spec, parts: text::Parts) {
-    if let Spec::Index(index) = spec {
-        index.columns = parts.columns;
-        index.predicate = parts.predicate;
-        index.include = parts.include;
-        index.include.sort();
-    }
+/// Puts what the server reads back into a definition.
+pub fn settle(spec: &mut Index, parts: text::Parts) {
+    spec.columns = parts.columns;
+    spec.predicate = parts.predicate;
+    spec.include = parts.include;
+    spec.include.sort();
 }
 
 /// What the catalog already shows to be missing.
@@ -214,12 +213,14 @@ fn refused(pair: &Pairing<Spec>, refusal: Refusal) -> Result<Option<Problem>> {
         "rest" if !want.include.is_empty() => "include",
         "rest" => "method",
         // An access method or a uniqueness that does not fit fails with the columns already.
-        "columns" if message.contains("access method") && message.contains("does not exist") => "method",
+        "columns" if message.starts_with("access method") && message.contains("does not exist") => "method",
         "columns" if message.contains("does not support unique") => "unique",
         other => other,
     };
     let hint = match state.as_str() {
-        "42883" | "42704" => Some("name what is not PostgreSQL's own with its schema, as in `public.f(x)`".to_owned()),
+        "42883" | "42704" if attribute != "method" => {
+            Some("name what is not PostgreSQL's own with its schema, as in `public.f(x)`".to_owned())
+        }
         "42601" if attribute == "columns" => {
             Some("put an expression that is no function call in brackets: `(a + b)`".to_owned())
         }

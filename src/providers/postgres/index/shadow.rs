@@ -98,7 +98,7 @@ fn request(jobs: &[Job]) -> String {
         let bare =
             Index { predicate: None, include: Vec::new(), tablespace: None, columns: Vec::new(), ..spec.clone() };
         let tail = sql::definition(&bare);
-        let tail = tail.split_once("()").map_or("", |(_, tail)| tail);
+        let tail = tail.split_once("()").map_or_else(String::new, |(_, tail)| tail.to_owned());
         let path: Vec<_> =
             std::iter::once("pg_catalog").chain(path.iter().map(String::as_str)).map(quote::ident).collect();
         tables.entry(table).or_default().push(json!({
