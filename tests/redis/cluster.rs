@@ -62,7 +62,7 @@ fn everything_holds_on_a_cluster() {
         }
     }
     assert_eq!(sum([&cache.server, &second, &third]), 120);
-    cache.run(&["plan"]).code(0).says("60 keys without an expiry get one").says("60 keys go").says("warm 300 keys");
+    cache.run(&["plan"]).code(0).says("60 keys without an expiry get one").says("60 keys go").says("cold 300");
     cache.settle();
     assert_eq!(sum([&cache.server, &second, &third]), 361, "sessions, products and the mark");
     for node in [&cache.server, &second, &third] {

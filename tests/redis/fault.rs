@@ -18,7 +18,7 @@ fn a_server_that_dies_in_the_middle_is_told_and_the_next_run_finishes() {
     });
     assert!(begun && !run.ended(), "the run is at work");
     cache.server.signal("KILL");
-    run.wait().expect(7).says("redis.cache").says("enforce ttl all");
+    run.wait().expect(1).says("redis.cache").says("enforce ttl all");
     let cache = Cache { server: Redis::start(), folder: cache.folder };
     cache.server.each(1_000, "redis.call('set', 'k' .. i, 'v')");
     cache.settle();

@@ -142,7 +142,7 @@ const HAZARDS: &[HazardKind] =
 
 const GRANTS: Grants = Grants {
     plan: "acl setuser {role} on >PASSWORD resetkeys resetchannels -@all \
-           +hello +client|setname +client|setinfo +ping +select +info +dbsize +role +scan +pttl +exists +object|idletime +object|freq \
+           +hello +client +ping +select +info +dbsize +role +scan +pttl +exists +object|idletime +object|freq \
            +config|get +hget +cluster|slots \
            ~*",
     apply: "acl setuser {role} +config|set +config|rewrite +pexpire +unlink +set +get +getdel +hset +eval +evalsha +script|load +del",

@@ -30,7 +30,7 @@ pub struct Purge {
     /// Keys by their names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<String>,
-    /// Whatever is new when the keys are to go again: a version, a date, a deployment.
+    /// Whatever is new when the keys are to go again: a version, a date, a deployment. Empty: not yet.
     pub token: String,
     /// How they go.
     #[serde(default)]

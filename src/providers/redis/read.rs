@@ -15,7 +15,10 @@ use crate::provider::{Breadth, Gap, Live, Pairing, Problem, Reading, Scope, Want
 /// What is wrong whatever the server says.
 pub fn check(settings: &Settings, wants: &[Want<Spec>]) -> Vec<Problem> {
     let mut problems = Vec::new();
-    if let Err(error) = settings.route() {
+    // Offline, what a reference stands for is not known, and empty.
+    if !settings.url.expose().is_empty()
+        && let Err(error) = settings.route()
+    {
         let hint = error.next().map(str::to_owned);
         problems.push(Problem { id: None, attribute: Some("url".into()), message: error.to_string(), hint });
     }
@@ -52,9 +55,6 @@ pub fn check(settings: &Settings, wants: &[Want<Spec>]) -> Vec<Problem> {
                 if rule.jitter.get() > 90 {
                     wrong("jitter", "`jitter` goes up to 90%".into());
                 }
-                if !rule.enforced {
-                    wrong("enforced", "`enforced` is what is found, not what can be wished for".into());
-                }
                 for (other, with) in &rules {
                     // What one rule raises must not be too long for another, nor what one shortens too short.
                     let Some(min) = with.min_ttl else { continue };
@@ -77,9 +77,6 @@ pub fn check(settings: &Settings, wants: &[Want<Spec>]) -> Vec<Problem> {
                 let mut wrong = |at: &str, message: &str| problems.push(Problem::of(id, message).at(at));
                 if purge.patterns.is_empty() && purge.keys.is_empty() {
                     wrong("match", "nothing is named; write `match` or `keys`");
-                }
-                if purge.token.is_empty() {
-                    wrong("token", "`token` is empty");
                 }
                 match purge.mode {
                     purge::Mode::Immediate if purge.delay.is_some() => {
@@ -111,6 +108,19 @@ pub fn canonical(site: &Site, pairing: &mut Pairing<Spec>) -> Vec<Problem> {
         (Spec::Ttl(rule), _) if rule.min_ttl.is_some() && site.counts_use() => {
             let message = format!("under `{}` the server does not know when a key was used last", site.policy);
             vec![Problem::of(id, message).at("min_ttl").hint("leave `min_ttl` out, or choose a policy that is not LFU")]
+        }
+        // Declared, and not to be done yet: whatever is found is fine.
+        (Spec::Ttl(want), Some(Spec::Ttl(live))) if !want.enforced => {
+            live.enforced = false;
+            Vec::new()
+        }
+        (Spec::Warm(want), Some(Spec::Warm(live))) if !want.warmed => {
+            live.warmed = false;
+            Vec::new()
+        }
+        (Spec::Purge(want), Some(Spec::Purge(live))) if want.token.is_empty() => {
+            live.token.clear();
+            Vec::new()
         }
         _ => Vec::new(),
     }

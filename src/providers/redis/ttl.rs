@@ -36,7 +36,7 @@ pub struct Rule {
     /// The rule refuses to change more keys than this in one run. Default: no such limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_keys: Option<u64>,
-    /// Always true in a policy; a saved live state says `false` where keys break the rule.
+    /// `false` declares the rule without enforcing it yet; a saved live state says so where keys break it.
     #[serde(default = "yes")]
     pub enforced: bool,
 }

@@ -44,7 +44,7 @@ pub struct Warm {
     /// What to do about failures that may pass.
     #[serde(default)]
     pub retry: Retry,
-    /// Always true in a policy; a saved live state says `false` where keys are cold.
+    /// `false` declares the keys without filling them yet; a saved live state says so where keys are cold.
     #[serde(default = "yes")]
     pub warmed: bool,
 }
@@ -265,9 +265,6 @@ impl Warm {
             if !(1..=most).contains(&number) {
                 wrong(at, format!("`{at}` goes from 1 to {most}"));
             }
-        }
-        if !self.warmed {
-            wrong("warmed", "`warmed` is what is found, not what can be wished for".into());
         }
         problems
     }
