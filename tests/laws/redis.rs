@@ -39,7 +39,7 @@ refresh_before = "10m"
 source = { file = "products.jsonl" }
 "#;
 
-/// Every key with its type, its value and the moment it expires, as a digest; expiries to the day, where nothing fixes them better.
+/// Every key with its value and the moment it expires; for a shape only whether it does.
 const DIGEST: &str = "
 local out = {}
 local keys = redis.call('keys', '*')
@@ -80,12 +80,15 @@ impl Subject for Cache {
 
     fn fingerprint(&self) -> String {
         let settings = self.server.run(&["config", "get", "*"]);
-        format!("{}\n{settings}\n{}", self.server.run(&["eval", DIGEST, "0", "all"]), self.server.config())
+        let mut settings: Vec<_> = settings.lines().collect();
+        settings.sort_unstable();
+        format!("{}\n{settings:?}\n{}", self.server.run(&["eval", DIGEST, "0", "all"]), self.server.config())
     }
 
     fn shape(&self) -> String {
-        let settings = self.server.run(&["config", "get", "maxmemory*", "notify*"]);
-        format!("{}\n{settings}", self.server.run(&["eval", DIGEST, "0", "shape"]))
+        let settings = ["maxmemory", "maxmemory-policy", "notify-keyspace-events"]
+            .map(|name| self.server.run(&["config", "get", name]));
+        format!("{}\n{settings:?}", self.server.run(&["eval", DIGEST, "0", "shape"]))
     }
 
     fn meddle(&self) -> &'static str {

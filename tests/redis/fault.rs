@@ -9,7 +9,7 @@ const RULE: &str = "[redis.cache.ttl.all]\nmatch = \"k*\"\nmax_ttl = \"1h\"\njit
 
 #[test]
 fn a_server_that_dies_in_the_middle_is_told_and_the_next_run_finishes() {
-    let cache = Cache::start(&format!("max_latency = \"1ms\"\n{RULE}"));
+    let cache = Cache::start(RULE);
     cache.server.each(200_000, "redis.call('set', 'k' .. i, 'v')");
     let mut run = cache.run(&["apply", "--yes"]).start();
     let journal = cache.folder.file("state/evenkeel/journal.jsonl");

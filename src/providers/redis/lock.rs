@@ -15,9 +15,9 @@ use crate::provider::{Busy, Claim, Holder};
 /// The key.
 pub const LOCK: &str = "evenkeel:lock";
 /// How long a lock outlives a holder that died.
-const LIFE: Duration = Duration::from_secs(30);
+const LIFE: Duration = Duration::from_secs(15);
 /// How often it is renewed.
-const RENEWAL: Duration = Duration::from_secs(10);
+const RENEWAL: Duration = Duration::from_secs(5);
 /// How long letting go may hold up the end of a run.
 const LETTING_GO: Duration = Duration::from_secs(1);
 

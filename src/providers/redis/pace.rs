@@ -14,11 +14,12 @@ const FIRST: usize = 500;
 /// Keys a page asks for at most: more gains nothing and others wait longer.
 const MOST: usize = 1_000;
 /// Keys a page asks for at least; below that, pauses help more.
-const LEAST: usize = 20;
+const LEAST: usize = 50;
 /// Added to a page after every look at which all was well.
 const STEP: usize = 50;
-/// The longest pause between two pages, in microseconds.
-const LONGEST_PAUSE: u64 = 100_000;
+/// The longest pause between two pages, in microseconds. With the least page that leaves a server 99 % to the others: if it is slow even
+/// so, it is not slow because of us, and crawling would help nobody.
+const LONGEST_PAUSE: u64 = 10_000;
 /// How often the bystander asks.
 const EVERY: Duration = Duration::from_millis(10);
 /// How many answers of the bystander are weighed together: one alone may be slow for reasons of its own.
@@ -131,6 +132,6 @@ mod tests {
         turn(Met::Slow, 3);
         turn(Met::Slow, 20);
         turn(Met::Quick, 20);
-        assert_eq!(told, [(1_000, 0), (500, 0), (20, 0), (20, 4_000), (20, 100_000), (620, 0)]);
+        assert_eq!(told, [(1_000, 0), (500, 0), (50, 1_000), (50, 8_000), (50, 10_000), (800, 0)]);
     }
 }
