@@ -17,6 +17,6 @@ pub use folder::Folder;
 pub use hold::Hold;
 pub use pgbouncer::{CONSOLE_PASSWORD, Pgbouncer};
 pub use postgres::{Postgres, Statement, program};
-pub use redis::Redis;
+pub use redis::{PASSWORD as REDIS_PASSWORD, Redis};
 pub use run::{Output, Run, Running};
 pub use sqlite::Sqlite;
