@@ -122,7 +122,10 @@ mod tests {
     const PARTIAL: Kind = Kind { name: "role", comparison: Comparison::Partial, replaces: &[], ..WHOLE };
 
     fn attributes(value: Value) -> Attributes {
-        value.as_object().cloned().unwrap_or_default()
+        match value {
+            Value::Object(attributes) => attributes,
+            _ => Attributes::new(),
+        }
     }
 
     /// `action: path before -> after, …; ignored …`

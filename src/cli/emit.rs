@@ -32,7 +32,7 @@ impl<'a> Emitter<'a> {
             template.map(|path| std::fs::read_to_string(path).map_err(|e| unreadable(path, e))).transpose()?;
         let commit = ["GITHUB_SHA", "CI_COMMIT_SHA"].iter().find_map(|name| World::variable(name));
         let comment = Comment { commit, ..Comment::default() };
-        Ok(Self { world, options: Options { topic, next, template, comment, ..Options::default() } })
+        Ok(Self { world, options: Options { topic, next, comment, template, ..Options::default() } })
     }
 
     /// With the name that tells the pull-request comment of this plan from those of others.

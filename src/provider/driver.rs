@@ -16,6 +16,9 @@ use crate::policy;
 /// A future that a driver returns.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// Decodes a target offline; what is wrong with it otherwise.
+pub type Open = fn(&policy::Target, Context, &policy::Sources) -> Result<Box<dyn Driver>, Vec<Diagnostic>>;
+
 /// What the registry holds of a provider.
 #[derive(Debug)]
 pub struct Descriptor {
@@ -30,7 +33,7 @@ pub struct Descriptor {
     /// The least privileges.
     pub grants: Grants,
     /// Decodes a target of the policy and checks it offline.
-    pub open: fn(&policy::Target, Context, &policy::Sources) -> Result<Box<dyn Driver>, Vec<Diagnostic>>,
+    pub open: Open,
     /// The JSON Schemas of its settings and of its specifications.
     pub schema: fn(&mut schemars::SchemaGenerator) -> (schemars::Schema, schemars::Schema),
     /// The attributes that a table of this kind has when only its required ones are written, for leaving defaults out of an export.
