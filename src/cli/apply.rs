@@ -36,7 +36,8 @@ pub async fn run(world: &World, globals: &Globals, args: &ApplyArgs) -> Result {
     let by_target = by_target(&policy)?;
     let opened = session::open(&policy, globals.connect_timeout)?;
     let connections = session::connect(&opened, &selection).await;
-    let planned = session::plan(&policy, &opened, &connections, &selection, Purpose::Apply).await?;
+    let mut planned = session::plan(&policy, &opened, &connections, &selection, Purpose::Apply).await?;
+    gate::grant(&mut planned.plan.steps, &allowed);
     let document = Document::from(&planned.plan);
 
     emitter.print(&document, Format::Text)?;

@@ -5,6 +5,8 @@ pub mod app;
 pub mod pgbouncer;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(feature = "redis")]
+pub mod redis;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
@@ -17,6 +19,8 @@ pub static REGISTRY: &[Descriptor] = &[
     crate::provider::describe::<pgbouncer::Pgbouncer>(),
     #[cfg(feature = "postgres")]
     crate::provider::describe::<postgres::Postgres>(),
+    #[cfg(feature = "redis")]
+    crate::provider::describe::<redis::Redis>(),
     #[cfg(feature = "sqlite")]
     crate::provider::describe::<sqlite::Sqlite>(),
 ];
