@@ -300,6 +300,12 @@ pub struct GrantsArgs {
     /// The role's name
     #[arg(long, value_name = "NAME", default_value = "evenkeel")]
     pub role: String,
+    /// The database's name, where there is one
+    #[arg(long, value_name = "NAME", default_value = "shop")]
+    pub database: String,
+    /// The role that owns the tables, where there is one
+    #[arg(long, value_name = "NAME", default_value = "shop_owner")]
+    pub table_owner: String,
 }
 
 /// `completions`

@@ -11,7 +11,9 @@ use crate::providers::REGISTRY;
 /// Runs the verb.
 pub fn run(world: &World, args: &GrantsArgs) -> Result {
     let descriptor = provider(&args.provider)?;
-    let fill = |grants: &str| grants.trim().replace("{role}", &args.role);
+    let names = [("{role}", &args.role), ("{database}", &args.database), ("{table_owner}", &args.table_owner)];
+    let fill =
+        |grants: &str| names.iter().fold(grants.trim().to_owned(), |text, (name, value)| text.replace(name, value));
     world.print(format!("{}\n", fill(descriptor.grants.plan)));
     if args.verb == "apply" {
         world.print(format!("\n{}\n", fill(descriptor.grants.apply)));

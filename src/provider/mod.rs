@@ -130,7 +130,8 @@ pub trait Provider: Sized + Send + Sync + 'static {
     fn run(&self, op: &Self::Op, progress: &Progress) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// The least privileges of a provider, as text ready to paste. `{role}` stands for the role's name.
+/// The least privileges of a provider, as text ready to paste. `{role}` stands for the role's name, `{database}` for the database's,
+/// `{table_owner}` for that of the role that owns the tables.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Grants {
     /// What planning needs.

@@ -1,0 +1,93 @@
+//! What users copy is run: the policies and the examples, from an empty system to a plan with nothing left to do.
+
+use std::fs;
+use std::path::Path;
+
+use crate::kit::{Folder, Run, Sqlite};
+
+/// Copies the files of a folder of the project into the test's own.
+fn copy(from: &str, folder: &Folder, to: &str) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(from);
+    for entry in fs::read_dir(&root).expect("the project can be listed") {
+        let path = entry.expect("an entry can be read").path();
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        let to = format!("{to}/{name}");
+        if path.is_file() {
+            folder.write(&to, &fs::read_to_string(&path).expect("a text"));
+        }
+    }
+}
+
+fn text(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect("a file of the project")
+}
+
+#[test]
+fn the_sqlite_example_goes_as_it_says() {
+    let folder = Folder::new();
+    copy("examples/sqlite-shop/policies", &folder, "policies");
+    let database = Sqlite::at(folder.file("shop.db"));
+    database.sql(&text("examples/sqlite-shop/schema.sql"));
+    Run::new(&folder).args(["plan", "-o", "plan.json"]).code(0).says("Plan: 2 to create");
+    Run::new(&folder).args(["apply", "--plan", "plan.json"]).code(0).says("Applied: 2 done");
+    Run::new(&folder).args(["plan"]).code(0).says("No changes. The live state matches the policy.");
+    database.sql("drop index orders_by_customer");
+    Run::new(&folder).args(["drift"]).code(2).says("index.orders_by_customer");
+}
+
+#[test]
+fn the_sqlite_policy_is_planned() {
+    let folder = Folder::new();
+    folder.write("policies/sqlite.toml", &text("policies/sqlite.toml"));
+    Sqlite::at(folder.file("shop.db")).sql(&text("examples/sqlite-shop/schema.sql"));
+    Run::new(&folder).args(["apply", "--yes"]).code(0).says("Applied: 1 done");
+    Run::new(&folder).args(["plan", "--detailed-exitcode"]).code(0).says("No changes");
+}
+
+/// Enough rows for an index to be worth it, and statistics that say so.
+#[cfg(feature = "postgres")]
+const ROWS: &str = "
+insert into users (tenant_id, email) select n % 50, 'user' || n || '@example.com' from generate_series(1, 20000) n;
+insert into orders (customer_id, state, total) select 1 + n % 20000, 'shipped', n from generate_series(1, 20000) n;
+analyze";
+
+#[cfg(feature = "postgres")]
+#[test]
+fn the_postgres_example_goes_as_it_says() {
+    let server = crate::kit::Postgres::start();
+    server.sql(&(text("examples/postgres-shop/schema.sql") + ROWS));
+    let folder = Folder::new();
+    copy("examples/postgres-shop/policies", &folder, "policies");
+    copy("examples/postgres-shop/policies/env", &folder, "policies/env");
+    let run = |args: &[&str]| Run::new(&folder).args(args).env("DATABASE_URL", server.url());
+    run(&["check", "policies"]).code(0);
+    run(&["plan", "policies", "--env", "production", "-o", "plan.json", "--emit", "markdown=comment.md"])
+        .code(0)
+        .says("Plan: 2 to create");
+    assert!(folder.read("comment.md").starts_with("<!-- evenkeel:v1"));
+    run(&["apply", "policies", "--env", "production", "--plan", "plan.json"]).code(0).says("Applied: 2 done");
+    run(&["drift", "policies", "--env", "production"]).code(0).says("No drift");
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn the_postgres_policy_is_planned() {
+    let server = crate::kit::Postgres::start();
+    server.sql(&(text("examples/postgres-shop/schema.sql") + ROWS));
+    server.sql("create role app login");
+    let folder = Folder::new();
+    folder.write("policies/postgres.toml", &text("policies/postgres.toml"));
+    let run = |args: &[&str]| Run::new(&folder).args(args).env("DATABASE_URL", server.url());
+    run(&["apply", "--yes"]).code(0);
+    run(&["plan", "--detailed-exitcode"]).code(0).says("No changes");
+}
+
+#[test]
+fn all_policies_together_are_a_policy_in_every_environment() {
+    let folder = Folder::new();
+    copy("policies", &folder, "policies");
+    copy("policies/env", &folder, "policies/env");
+    for env in ["production", "development"] {
+        Run::new(&folder).args(["check", "policies", "--env", env]).code(0);
+    }
+}
