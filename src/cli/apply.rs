@@ -17,7 +17,7 @@ use crate::apply::executor::OnFailure;
 use crate::apply::journal::Fact;
 use crate::apply::{Ending, Event, Journal, Lane, Options, Outcome, Run, lock};
 use crate::error::Error;
-use crate::model::{TargetId, text};
+use crate::model::{Pattern, TargetId, text};
 use crate::plan::Document;
 use crate::plan::approval;
 use crate::plan::gate::{self, Allow};
@@ -73,7 +73,7 @@ pub async fn run(world: &World, globals: &Globals, args: &ApplyArgs) -> Result {
     if let Some(file) = &args.report {
         emit::write(file, &render::outcome::json(&outcome, &plan.plan.steps))?;
     }
-    let exit = exit(&outcome, &document);
+    let exit = exit(&outcome, unread(&document, &now, targets.keys()));
     finish(world, args, &holder, exit)?;
     Ok(exit)
 }
@@ -177,7 +177,7 @@ fn narrowed(selection: &Selection, planned: &Planned) -> Selection {
     let changing: BTreeSet<_> = planned.plan.steps.iter().map(|step| &step.target).collect();
     let mut narrowed = selection.clone();
     let untouched = planned.plan.targets.iter().filter(|target| !changing.contains(&target.id));
-    narrowed.exclude.extend(untouched.map(|target| crate::model::Pattern::new(target.id.to_string())));
+    narrowed.exclude.extend(untouched.map(|target| Pattern::new(target.id.to_string())));
     narrowed
 }
 
@@ -245,12 +245,30 @@ fn on_interrupt(world: &World) -> watch::Receiver<bool> {
     receiver
 }
 
+/// Whether something was not read in the end: of the targets that were locked, what the second look missed; of the others, the first.
+fn unread<'t>(first: &Document, second: &Document, locked: impl Iterator<Item = &'t TargetId>) -> Coverage {
+    let locked: Vec<_> = locked.map(|target| Pattern::new(target.to_string())).collect();
+    let elsewhere = |what: &str| !locked.iter().any(|target| target.matches(what));
+    if second.incomplete.is_empty() && !first.incomplete.iter().any(|gap| elsewhere(&gap.what)) {
+        Coverage::Whole
+    } else {
+        Coverage::Partial
+    }
+}
+
+/// Whether everything that was asked for could be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Coverage {
+    Whole,
+    Partial,
+}
+
 /// The exit code of a run.
-fn exit(outcome: &Outcome, document: &Document) -> Exit {
+fn exit(outcome: &Outcome, coverage: Coverage) -> Exit {
     let ended = |wanted: &[Ending]| outcome.steps.iter().any(|step| wanted.contains(&step.ending));
     let whole = outcome.steps.iter().all(|step| matches!(step.ending, Ending::Done | Ending::Already));
     match () {
-        () if whole && !document.incomplete.is_empty() => Exit::Incomplete,
+        () if whole && coverage == Coverage::Partial => Exit::Incomplete,
         () if whole => Exit::Done,
         () if ended(&[Ending::Done, Ending::InDoubt]) => Exit::Partial,
         () => Exit::Error,

@@ -11,7 +11,7 @@ use super::session::{self, Opened};
 use super::world::World;
 use super::{emit, grants};
 use crate::error::Error;
-use crate::model::{Attributes, Kind, ResourceId, Value, value};
+use crate::model::{Attributes, Kind, ResourceId, Value, text, value};
 use crate::policy::{self, File, Lookup, Node, NodeValue, Policy, Table, Target};
 use crate::provider::{Breadth, Descriptor};
 use crate::render::mask::masks;
@@ -89,7 +89,12 @@ async fn one(
     let Some(Opened { target: declared, driver, .. }) = opened.iter().find(|one| one.target.id.to_string() == target)
     else {
         let error = Error::usage(format!("the policy has no target `{target}`"));
-        return Err(error.hint("declare it, or say how to reach it: `--set url=env:DATABASE_URL`").into());
+        let names: Vec<_> = opened.iter().map(|one| one.target.id.to_string()).collect();
+        let hint = match text::nearest(target, names.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "declare it, or say how to reach it: `--set url=env:DATABASE_URL`".to_owned(),
+        };
+        return Err(error.hint(hint).into());
     };
     let survey = driver.connect().await?.survey(None, Breadth::Everything).await?;
     if let Some(gap) = survey.gaps.first() {

@@ -87,9 +87,10 @@ fn describe(row: &sqlx::postgres::PgRow) -> Result<Busy, sqlx::Error> {
 }
 
 fn words(holder: &Holder) -> String {
-    let Holder { who, pid, run, since } = holder;
+    // Since when is told by the session itself.
+    let Holder { who, pid, run, since: _ } = holder;
     // Nothing that somebody calls himself may end the comment.
-    quote::comment(&format!("{who}, pid {pid}, run {run}, since {since}"))
+    quote::comment(&format!("{who}, pid {pid}, run {run}"))
 }
 
 /// A session's name: 63 bytes, of which the server keeps ASCII only.
