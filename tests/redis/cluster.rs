@@ -90,7 +90,7 @@ fn a_primary_is_found_through_its_sentinel() {
     run(&["plan", "--detailed-exitcode"]).code(0).says("No changes");
     // The replica takes over; the next run goes there.
     assert_eq!(sentinel.run(&["sentinel", "failover", "main"]), "OK");
-    let taken = eventually(Duration::from_secs(60), || {
+    let taken = eventually(Duration::from_mins(1), || {
         sentinel.run(&["sentinel", "get-master-addr-by-name", "main"]).contains(&replica.port().to_string())
             && replica.run(&["role"]).starts_with("master")
     });

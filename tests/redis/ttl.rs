@@ -77,7 +77,7 @@ fn planning_does_not_count_as_use() {
 fn what_dies_soon_after_its_last_use_is_raised_and_what_dies_of_age_is_not() {
     let cache = Cache::start(&(RULE.to_owned() + "min_ttl = \"4s\"\n"));
     cache.server.run(&["set", "session:old", "v", "px", "60000"]);
-    std::thread::sleep(std::time::Duration::from_millis(5_000));
+    std::thread::sleep(std::time::Duration::from_secs(5));
     cache.server.run(&["set", "session:new", "v", "px", "2500"]);
     // Near its end, but unused for longer than the limit.
     cache.server.run(&["eval", "return redis.call('pexpiretime', 'session:old')", "0"]);
