@@ -39,20 +39,21 @@ refresh_before = "10m"
 source = { file = "products.jsonl" }
 "#;
 
-/// Every key with its value and the moment it expires; for a shape only whether it does.
+/// Every key with its value and the moment it expires; for a shape only whether it does. The lock of a
+/// run that was killed stays for a while.
 const DIGEST: &str = "
 local out = {}
 -- The lock of a run that was killed goes away by itself.
 if ARGV[1] == 'shape' then redis.call('del', 'evenkeel:lock') end
 local keys = redis.call('keys', '*')
 table.sort(keys)
-for _, key in ipairs(keys) do
+for _, key in ipairs(keys) do if key ~= 'evenkeel:lock' then
     local at = redis.call('pexpiretime', key)
     if ARGV[1] == 'shape' and at > 0 then at = 1 end
     local kind = redis.call('type', key).ok
     local value = kind == 'hash' and table.concat(redis.call('hgetall', key), ',') or redis.call('get', key)
     out[#out + 1] = key .. '=' .. value .. '@' .. at
-end
+end end
 return table.concat(out, ' ')
 ";
 
