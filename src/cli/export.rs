@@ -11,7 +11,7 @@ use super::session::{self, Opened};
 use super::world::World;
 use super::{emit, grants};
 use crate::error::Error;
-use crate::model::{Attributes, Kind, ResourceId, Value, text, value};
+use crate::model::{Attributes, Kind, ResourceId, Value, value};
 use crate::policy::{self, File, Lookup, Node, NodeValue, Policy, Table, Target};
 use crate::provider::{Breadth, Descriptor};
 use crate::render::mask::masks;
@@ -86,16 +86,7 @@ async fn one(
     descriptor: &Descriptor,
 ) -> Result<String> {
     let opened = session::open(policy, globals.connect_timeout)?;
-    let Some(Opened { target: declared, driver, .. }) = opened.iter().find(|one| one.target.id.to_string() == target)
-    else {
-        let error = Error::usage(format!("the policy has no target `{target}`"));
-        let names: Vec<_> = opened.iter().map(|one| one.target.id.to_string()).collect();
-        let hint = match text::nearest(target, names.iter().map(String::as_str)) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "declare it, or say how to reach it: `--set url=env:DATABASE_URL`".to_owned(),
-        };
-        return Err(error.hint(hint).into());
-    };
+    let Opened { target: declared, driver, .. } = session::find(&opened, target)?;
     let survey = driver.connect().await?.survey(None, Breadth::Everything).await?;
     if let Some(gap) = survey.gaps.first() {
         let text = format!("error: `{target}` could not be read whole: {}: {}", gap.kind, gap.reason);

@@ -7,7 +7,7 @@ use futures_util::{StreamExt, stream};
 
 use super::exit::{Failure, Result};
 use crate::error;
-use crate::model::{Diagnostic, Kind, Severity, TargetId};
+use crate::model::{Diagnostic, Kind, Severity, TargetId, text};
 use crate::plan::make::{self, Looked, Planned, Purpose, Selection};
 use crate::policy::{Policy, Target};
 use crate::provider::{Breadth, Connection, Context, Driver, Neighbors, Survey};
@@ -25,6 +25,22 @@ pub struct Opened<'p> {
     pub kinds: &'static [Kind],
     /// Its driver.
     pub driver: Box<dyn Driver>,
+}
+
+/// The target of a name, `postgres.shop`.
+///
+/// # Errors
+/// `Usage`, with what was probably meant.
+pub fn find<'o, 'p>(opened: &'o [Opened<'p>], name: &str) -> Result<&'o Opened<'p>> {
+    let names: Vec<_> = opened.iter().map(|one| one.target.id.to_string()).collect();
+    opened.iter().zip(&names).find(|(_, known)| *known == name).map(|(one, _)| one).ok_or_else(|| {
+        let error = error::Error::usage(format!("the policy has no target `{name}`"));
+        let hint = match text::nearest(name, names.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("it is one of {}", text::either(&names)),
+        };
+        error.hint(hint).into()
+    })
 }
 
 /// The connections of a session, by target; why not, where there is none.

@@ -5,18 +5,12 @@ use super::exit::{Exit, Failure, Result};
 use super::load::{self, References};
 use super::session;
 use super::world::World;
-use crate::error::Error;
-use crate::model::text;
 
 /// Runs the verb.
 pub async fn run(world: &World, globals: &Globals, args: &UnlockArgs) -> Result {
     let policy = load::policy(world, globals, &args.policy, References::Resolved)?;
     let opened = session::open(&policy, globals.connect_timeout)?;
-    let Some(one) = opened.iter().find(|one| one.target.id.to_string() == args.target) else {
-        let names: Vec<_> = opened.iter().map(|one| one.target.id.to_string()).collect();
-        let error = Error::usage(format!("the policy has no target `{}`", args.target));
-        return Err(error.hint(format!("it is one of {}", text::either(&names))).into());
-    };
+    let one = session::find(&opened, &args.target)?;
     if !args.yes {
         match world.confirm(&format!("Do you really want to release the lock of {}?", one.target.id)) {
             Some(true) => {}

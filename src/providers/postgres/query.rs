@@ -223,7 +223,7 @@ impl Future {
                     (_, None) => format!("`{}` is no table", want.table),
                     (Some(hypopg), Some(table)) => {
                         let unique = if want.unique { "unique " } else { "" };
-                        let sql = format!("create {unique}index on {}{}", table.full(), index::sql::definition(want));
+                        let sql = format!("create {unique}index on {} {}", table.full(), index::sql::definition(want));
                         match create(session, hypopg, &sql).await {
                             Ok(hypothetical) => {
                                 future.laid.insert(hypothetical, name);
