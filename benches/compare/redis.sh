@@ -41,7 +41,7 @@ fill() {
 }
 
 # Seconds that a command takes, and the most memory it had in MB.
-measure() { command time -f '%e %M' -o "$folder/time" "$@" >"$folder/out" 2>&1 || { cat "$folder/out" >&2; exit 1; }; awk '{ printf "%.2f %.0f", $1, $2 / 1024 }' "$folder/time"; }
+measure() { /usr/bin/time -f '%e %M' -o "$folder/time" "$@" >"$folder/out" 2>&1 || { cat "$folder/out" >&2; exit 1; }; awk '{ printf "%.2f %.0f", $1, $2 / 1024 }' "$folder/time"; }
 # Seconds of the step alone, as the journal tells them.
 step() { jq -rs 'map(select(.event == "end")) | last | .elapsed_ms / 1000' "$folder/state/evenkeel/journal.jsonl"; }
 row() { printf '%-34s %10s %10s %12s\n' "$@"; }
