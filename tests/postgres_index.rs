@@ -166,6 +166,8 @@ fn attributes(spec: &Spec) -> Attributes {
 /// Reads, brings to one form, compares. With `prune`, what nobody declares is to go.
 async fn look(shop: &Postgres, wants: &[Want<Spec>], prune: &[&str]) -> Result<Look> {
     let mut reading = shop.read(&Scope { wanted: wants, breadth: Breadth::Everything }).await?;
+    // The server's own settings are another kind's.
+    reading.live.retain(|live| live.id.kind == "index");
     let readable = |id: &ResourceId| !reading.incomplete.iter().any(|gap| gap.covers(id));
     let mut pairs: Vec<_> = wants
         .iter()
