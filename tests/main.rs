@@ -1,9 +1,11 @@
 //! The tests that need the real binary, real servers or the sources: one program, so that they are linked once.
 
+mod app;
 mod cases;
 mod cli;
 mod kit;
 mod laws;
+mod pgbouncer;
 #[cfg(feature = "postgres")]
 mod postgres_index;
 mod readme;

@@ -10,7 +10,7 @@ use crate::error;
 use crate::model::{Diagnostic, Kind, Severity, TargetId};
 use crate::plan::make::{self, Looked, Planned, Selection};
 use crate::policy::{Policy, Target};
-use crate::provider::{Breadth, Connection, Context, Driver, Survey};
+use crate::provider::{Breadth, Connection, Context, Driver, Neighbors, Survey};
 use crate::providers::REGISTRY;
 
 /// How many targets are connected to and read at the same time.
@@ -37,11 +37,12 @@ pub type Connections = BTreeMap<TargetId, error::Result<Box<dyn Connection>>>;
 pub fn open(policy: &Policy, connect_timeout: Duration) -> Result<Vec<Opened<'_>>> {
     let mut opened = Vec::with_capacity(policy.targets.len());
     let mut problems = Vec::new();
+    let neighbors = Neighbors::of(policy);
     for target in &policy.targets {
         let Some(descriptor) = REGISTRY.iter().find(|descriptor| descriptor.name == target.id.provider) else {
             continue;
         };
-        let context = Context { target: target.id.clone(), connect_timeout };
+        let context = Context { target: target.id.clone(), connect_timeout, neighbors: neighbors.clone() };
         match (descriptor.open)(target, context, &policy.sources) {
             Ok(driver) => opened.push(Opened { target, kinds: descriptor.kinds, driver }),
             Err(found) => problems.extend(found),

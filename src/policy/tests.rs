@@ -44,7 +44,11 @@ fn load_with(base: &[(&str, &str)], overlays: &[(&str, &str)]) -> (Policy, Vec<D
 fn all_problems(base: &[(&str, &str)], overlays: &[(&str, &str)]) -> (Policy, Vec<Diagnostic>) {
     let (policy, mut problems) = load_with(base, overlays);
     for target in &policy.targets {
-        let context = Context { target: target.id.clone(), connect_timeout: Duration::from_secs(1) };
+        let context = Context {
+            target: target.id.clone(),
+            connect_timeout: Duration::from_secs(1),
+            neighbors: crate::provider::Neighbors::default(),
+        };
         if let Err(found) = (REGISTRY[0].open)(target, context, &policy.sources) {
             problems.extend(found);
         }
@@ -1928,7 +1932,7 @@ proptest::proptest! {
             let (policy, mut problems) =
                 load(Input { base: &base, overlays: &overlays, vocabulary: &vocabulary, lookup: lookup() });
             for target in &policy.targets {
-                let context = Context { target: target.id.clone(), connect_timeout: Duration::from_secs(1) };
+                let context = Context { target: target.id.clone(), connect_timeout: Duration::from_secs(1), neighbors: crate::provider::Neighbors::default() };
                 problems.extend((REGISTRY[0].open)(target, context, &policy.sources).err().into_iter().flatten());
             }
             text(&problems, &policy.sources, Style { colour: Colour::Ansi, width: 80 });

@@ -1,8 +1,13 @@
 //! What a provider is told about the run it takes part in.
 
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::TargetId;
+use crate::error::{Error, Result};
+use crate::model::{Secret, TargetId, text};
+use crate::policy::{NodeValue, Policy, Table};
 
 /// What a provider is told when it connects.
 #[derive(Clone, Debug)]
@@ -11,6 +16,48 @@ pub struct Context {
     pub target: TargetId,
     /// How long connecting may take.
     pub connect_timeout: Duration,
+    /// The policy's targets, for a provider that works through another one.
+    pub neighbors: Neighbors,
+}
+
+/// How the targets of a policy are reached, so that one provider can use the connection that the policy describes once, for another.
+#[derive(Clone, Default)]
+pub struct Neighbors(Arc<HashMap<String, Table>>);
+
+impl Neighbors {
+    /// The targets of `policy`.
+    pub fn of(policy: &Policy) -> Self {
+        let settings = |target: &crate::policy::Target| target.settings.table().cloned().unwrap_or_default();
+        Self(Arc::new(policy.targets.iter().map(|target| (target.id.to_string(), settings(target))).collect()))
+    }
+
+    /// A text in the settings of `target`, as a secret, since it may be one: `("redis.cache", "url")`.
+    ///
+    /// # Errors
+    /// `Usage` where the policy has no such target, or the target no such text.
+    pub fn text(&self, target: &str, key: &str) -> Result<Secret> {
+        let settings = self.0.get(target).ok_or_else(|| {
+            let error = Error::usage(format!("the policy has no target `{target}`"));
+            match text::nearest(target, self.0.keys().map(String::as_str)) {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None => error.hint(format!("add [{target}] with its `{key}`")),
+            }
+        })?;
+        let missing = || Error::usage(format!("target `{target}` has no `{key}`"));
+        match settings.get(key).map(|entry| &entry.node.value) {
+            Some(NodeValue::Text(text)) => Ok(Secret::new(text.clone())),
+            Some(NodeValue::Reference(reference)) => {
+                reference.secret.clone().map_err(|problem| Error::usage(problem.message.clone()))
+            }
+            _ => Err(missing()),
+        }
+    }
+}
+
+impl fmt::Debug for Neighbors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
 }
 
 /// Who holds a lock, in words that tell the next person whom to ask.

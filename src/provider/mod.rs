@@ -7,6 +7,7 @@
 mod context;
 mod driver;
 mod erase;
+pub mod file;
 mod progress;
 
 use std::fmt::Display;
@@ -20,7 +21,7 @@ use serde::de::DeserializeOwned;
 use crate::error::Result;
 use crate::model::{Action, Check, Facts, Hazard, HazardKind, Impact, Kind, Origin, ResourceId, Stage};
 
-pub use context::{Context, Holder};
+pub use context::{Context, Holder, Neighbors};
 pub use driver::{Connection, Descriptor, Drafted, Drift, Driver, Later, Pair, Survey, Surveyor, Wanted};
 pub use erase::describe;
 pub use progress::{Progress, Tick};

@@ -1,5 +1,8 @@
 //! The registry: every provider, one line each.
 
+pub mod app;
+#[cfg(feature = "postgres")]
+pub mod pgbouncer;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "sqlite")]
@@ -9,6 +12,9 @@ use crate::provider::Descriptor;
 
 /// The providers of this build, sorted by name.
 pub static REGISTRY: &[Descriptor] = &[
+    crate::provider::describe::<app::App>(),
+    #[cfg(feature = "postgres")]
+    crate::provider::describe::<pgbouncer::Pgbouncer>(),
     #[cfg(feature = "postgres")]
     crate::provider::describe::<postgres::Postgres>(),
     #[cfg(feature = "sqlite")]

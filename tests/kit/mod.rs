@@ -5,6 +5,7 @@
 mod daemon;
 mod folder;
 mod hold;
+mod pgbouncer;
 mod postgres;
 mod redact;
 mod redis;
@@ -14,6 +15,8 @@ mod sqlite;
 pub use daemon::{eventually, free_port};
 pub use folder::Folder;
 pub use hold::Hold;
-pub use postgres::{Postgres, Statement};
+pub use pgbouncer::{CONSOLE_PASSWORD, Pgbouncer};
+pub use postgres::{Postgres, Statement, as_owner, program};
+pub use redis::Redis;
 pub use run::{Output, Run, Running};
 pub use sqlite::Sqlite;

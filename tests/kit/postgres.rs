@@ -136,6 +136,11 @@ impl Postgres {
         standby
     }
 
+    /// The port it listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The superuser's URL of the database `shop`.
     pub fn url(&self) -> String {
         self.url_of("admin", ADMIN_PASSWORD, "shop")
@@ -247,13 +252,13 @@ impl Statement {
 }
 
 /// A server program, where Debian puts it or on the path.
-fn program(name: &str) -> String {
+pub fn program(name: &str) -> String {
     let debian = format!("/usr/lib/postgresql/15/bin/{name}");
     if Path::new(&debian).exists() { debian } else { name.to_owned() }
 }
 
 /// A command under the user that owns the servers: our own, or `postgres` where we are root.
-fn as_owner(program: &str) -> Command {
+pub fn as_owner(program: &str) -> Command {
     let mut command = if uid() == 0 {
         let mut command = Command::new("setpriv");
         command.args(["--reuid=postgres", "--regid=postgres", "--init-groups", program]);
@@ -266,7 +271,7 @@ fn as_owner(program: &str) -> Command {
 }
 
 /// Gives a file or folder to the user that owns the servers.
-fn own(path: &Path) {
+pub fn own(path: &Path) {
     if uid() == 0 {
         succeed(Command::new("chown").arg("postgres:postgres").arg(path), "chown");
     }

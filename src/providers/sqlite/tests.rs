@@ -60,7 +60,11 @@ impl Place {
     }
 
     async fn try_provider(&self) -> Result<Sqlite> {
-        let context = Context { target: TargetId::new("sqlite", "shop"), connect_timeout: Duration::from_secs(5) };
+        let context = Context {
+            target: TargetId::new("sqlite", "shop"),
+            connect_timeout: Duration::from_secs(5),
+            neighbors: crate::provider::Neighbors::default(),
+        };
         Sqlite::connect(settings(&self.file.display().to_string()), context).await
     }
 

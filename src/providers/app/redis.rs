@@ -1,0 +1,207 @@
+//! A document in a key of Redis: read, exchanged if it is still as it was read, locked while a run lasts.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{Client, ConnectionInfo, IntoConnectionInfo, RedisError, Script};
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::Secret;
+use crate::provider::{Busy, Claim, Holder};
+
+/// How long a lock outlives a holder that died, and how often a living one renews it.
+const LIFE: Duration = Duration::from_secs(30);
+const RENEWAL: Duration = Duration::from_secs(10);
+/// How long letting go may hold up the end of a run.
+const LETTING_GO: Duration = Duration::from_secs(1);
+
+/// Writes if the key is as it was read, keeps its expiry, and tells the channel, all in one go: nobody is told of what was not written,
+/// and nothing is written that nobody is told of. ARGV: `1` if there was a value, that value, the new one, the channel or nothing.
+const EXCHANGE: &str = "local now = redis.call('get', KEYS[1]) \
+    if now == ARGV[3] then return 1 end \
+    if (ARGV[1] == '1') ~= (now ~= false) or (now and now ~= ARGV[2]) then return 0 end \
+    if redis.call('pttl', KEYS[1]) > 0 then redis.call('set', KEYS[1], ARGV[3], 'keepttl') \
+    else redis.call('set', KEYS[1], ARGV[3]) end \
+    if ARGV[4] ~= '' then redis.call('publish', ARGV[4], KEYS[1]) end \
+    return 1";
+const RENEW: &str =
+    "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('pexpire', KEYS[1], ARGV[2]) end return 0";
+const RELEASE: &str = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0";
+
+/// A key of Redis.
+pub struct Key {
+    connection: MultiplexedConnection,
+    key: String,
+    channel: Option<String>,
+    place: String,
+}
+
+/// Holds the lock until it is dropped.
+#[derive(Debug)]
+pub struct Lock {
+    let_go: Option<oneshot::Sender<()>>,
+    gone: mpsc::Receiver<()>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Note {
+    who: String,
+    pid: u32,
+    run: String,
+    since: String,
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Key({} {})", self.place, self.key)
+    }
+}
+
+/// An error of the client; its text names no password.
+fn fault(error: RedisError) -> Error {
+    let denied = matches!(error.code(), Some("NOPERM" | "NOAUTH" | "WRONGPASS"));
+    let kind = match () {
+        () if denied => ErrorKind::Denied,
+        () if error.is_connection_refusal() => ErrorKind::Unreachable,
+        () if error.is_io_error() || error.is_timeout() => ErrorKind::Transient,
+        () => ErrorKind::Failed,
+    };
+    let error = Error::new(kind, format!("Redis: {error}"));
+    if denied { error.hint("`evenkeel grants app` says what this user needs") } else { error }
+}
+
+impl Key {
+    /// Connects.
+    ///
+    /// # Errors
+    /// `Usage` for a URL that is none; else as the server or the network says.
+    pub async fn connect(url: &Secret, key: String, channel: Option<String>) -> Result<Self> {
+        let wrong =
+            || Error::usage("this is no URL of a Redis").hint("write it as \"redis://user:password@host:6379/0\"");
+        // The parser's own error could quote the URL.
+        let info: ConnectionInfo = url.expose().into_connection_info().map_err(|_| wrong())?;
+        let place = info.addr().to_string();
+        let client = Client::open(info).map_err(|_| wrong())?;
+        let connection = client.get_multiplexed_async_connection().await.map_err(|error| {
+            let error = fault(error);
+            if error.kind() == ErrorKind::Denied {
+                error
+            } else {
+                Error::new(ErrorKind::Unreachable, error.to_string())
+            }
+        })?;
+        Ok(Self { connection, key, channel, place })
+    }
+
+    /// `host:port`.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// The document, if there is one.
+    ///
+    /// # Errors
+    /// As the server says.
+    pub async fn read(&self) -> Result<Option<Vec<u8>>> {
+        let mut connection = self.connection.clone();
+        redis::cmd("GET").arg(&self.key).query_async(&mut connection).await.map_err(fault)
+    }
+
+    /// Replaces the document, if it still is `before`.
+    ///
+    /// # Errors
+    /// `Conflict` where somebody else has changed it.
+    pub async fn replace(&self, before: Option<&[u8]>, text: &str) -> Result<()> {
+        let mut connection = self.connection.clone();
+        let done: i64 = Script::new(EXCHANGE)
+            .key(&self.key)
+            .arg(i64::from(before.is_some()))
+            .arg(before.unwrap_or_default())
+            .arg(text)
+            .arg(self.channel.as_deref().unwrap_or_default())
+            .invoke_async(&mut connection)
+            .await
+            .map_err(fault)?;
+        if done == 1 && self.read().await?.as_deref() == Some(text.as_bytes()) {
+            return Ok(());
+        }
+        let what =
+            format!("the key `{}` was changed by somebody else since it was read; nothing was written", self.key);
+        Err(Error::new(ErrorKind::Conflict, what).hint("plan again to see what it holds now"))
+    }
+
+    fn lock_key(&self) -> String {
+        format!("evenkeel:lock:{}", self.key)
+    }
+
+    /// Takes the lock, without waiting.
+    ///
+    /// # Errors
+    /// As the server says.
+    pub async fn lock(&self, holder: &Holder) -> Result<Claim<Lock>> {
+        let Holder { who, pid, run, since } = holder.clone();
+        let text = serde_json::to_string(&Note { who, pid, run, since })
+            .map_err(|error| Error::bug("a lock note").because(error))?;
+        let (mut connection, key) = (self.connection.clone(), self.lock_key());
+        let life = u64::try_from(LIFE.as_millis()).unwrap_or(u64::MAX);
+        let mut set = redis::cmd("SET");
+        set.arg(&key).arg(&text).arg("NX").arg("PX").arg(life);
+        let ours: Option<String> = set.query_async(&mut connection).await.map_err(fault)?;
+        if ours.is_none() {
+            let held: Option<String> = redis::cmd("GET").arg(&key).query_async(&mut connection).await.map_err(fault)?;
+            let note = held.and_then(|text| serde_json::from_str::<Note>(&text).ok());
+            return Ok(Claim::Busy(match note {
+                Some(Note { who, pid, run, since }) => {
+                    Busy { holder: format!("{who}, pid {pid}, run {run}"), since: Some(since) }
+                }
+                None => Busy { holder: "somebody who has not said who".into(), since: None },
+            }));
+        }
+        let (let_go, mut told) = oneshot::channel();
+        let (going, gone) = mpsc::channel();
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    _ = &mut told => break,
+                    () = tokio::time::sleep(RENEWAL) => {
+                        let renewed: Result<i64> =
+                            Script::new(RENEW).key(&key).arg(&text).arg(life).invoke_async(&mut connection).await.map_err(fault);
+                        if let Err(error) = renewed {
+                            tracing::warn!(%error, "the lock was not renewed");
+                        }
+                    }
+                }
+            }
+            let released: Result<i64> =
+                Script::new(RELEASE).key(&key).arg(&text).invoke_async(&mut connection).await.map_err(fault);
+            if let Err(error) = released {
+                tracing::warn!(%error, "the lock was not released; it expires by itself");
+            }
+            // Whoever waits may have stopped waiting.
+            let _ = going.send(());
+        });
+        Ok(Claim::Ours(Lock { let_go: Some(let_go), gone }))
+    }
+
+    /// Deletes the lock, whoever holds it.
+    ///
+    /// # Errors
+    /// As the server says.
+    pub async fn unlock(&self) -> Result<String> {
+        let (mut connection, key) = (self.connection.clone(), self.lock_key());
+        let gone: i64 = redis::cmd("DEL").arg(&key).query_async(&mut connection).await.map_err(fault)?;
+        Ok(if gone == 0 { format!("there is no lock `{key}`") } else { format!("deleted the key `{key}`") })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if let Some(let_go) = self.let_go.take() {
+            let _ = let_go.send(());
+            let _ = self.gone.recv_timeout(LETTING_GO);
+        }
+    }
+}
