@@ -24,7 +24,19 @@ fn a_file_is_published_field_by_field_and_the_rest_stays() {
     assert_eq!(folder.read("run.json"), before);
     Run::new(&folder).args(["apply", "--yes"]).code(6).says("shrinks-pool");
     Run::new(&folder).args(["apply", "--yes", "--allow", "shrinks-pool"]).code(0);
-    insta::assert_snapshot!(folder.read("run.json"), @r"");
+    insta::assert_snapshot!(folder.read("run.json"), @r#"
+    {
+    	"theirs": [1.0, 12345678901234567890123],
+    	"pool": {"max": 20, "note": "é", "min": 5, "acquire_timeout_ms": 30000},
+    	"cache_level": {
+    		"l1": {
+    			"type": "memory",
+    			"ttl_ms": 300000,
+    			"priority": 1
+    		}
+    	}
+    }
+    "#);
     assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o604);
     Run::new(&folder).args(["plan", "--detailed-exitcode"]).code(0);
     let exported = Run::new(&folder).args(["export", "app.api"]).code(0).stdout;
@@ -54,7 +66,13 @@ fn a_key_of_redis_is_exchanged_and_told() {
     let direct = published("{ redis = { env = \"URL\" }, key = \"config:api\", channel = \"changes\" }");
     redis.run(&["set", "config:api", "{\"theirs\":1}", "EX", "1000"]);
     let mut listener = Command::new("redis-cli")
-        .args(["-u", &redis.url(), "--no-auth-warning", "subscribe", "changes"])
+        .args([
+            "-u",
+            &redis.url().replace("redis://:", "redis://default:"),
+            "--no-auth-warning",
+            "subscribe",
+            "changes",
+        ])
         .stdin(Stdio::null())
         .stdout(Stdio::from(fs::File::create(direct.file("heard")).expect("a file")))
         .spawn()
@@ -66,7 +84,7 @@ fn a_key_of_redis_is_exchanged_and_told() {
     assert!(eventually(Duration::from_secs(5), || direct.read("heard").contains("config:api")));
     let _ = listener.kill();
     let _ = listener.wait();
-    insta::assert_snapshot!(redis.run(&["get", "config:api"]), @r"");
+    insta::assert_snapshot!(redis.run(&["get", "config:api"]), @r#"{"theirs":1,"pool":{"max": 20,"min": 5,"acquire_timeout_ms": 30000},"cache_level":{"l1": {"type": "memory","ttl_ms": 300000,"priority": 1}}}"#);
     assert_ne!(redis.run(&["ttl", "config:api"]), "-1", "its expiry is kept");
     assert_eq!(redis.run(&["keys", "evenkeel:*"]), "", "the lock is gone");
     run(&["plan", "--detailed-exitcode"]).code(0);

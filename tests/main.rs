@@ -7,6 +7,8 @@ mod kit;
 mod laws;
 mod pgbouncer;
 #[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "postgres")]
 mod postgres_index;
 mod readme;
 mod tidy;

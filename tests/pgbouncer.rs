@@ -237,7 +237,7 @@ fn no_other_byte_of_the_file_changes() {
         "[databases]\n\"shop\" = host=db{ pool_size=41}\n'odd name' = host=x\n[pgbouncer]\ndefault_pool_size = <40>{21}\n",
         "[databases]\nshop = host=h1,h2 user=u auth_user=a client_encoding=UTF8{ pool_size=41}\n[pgbouncer]\ndefault_pool_size = <40 ; no comment>{21}\n",
         "[databases]\nshop = host=db{ pool_size=41}\n[peers]\n1 = host=x\n[pgbouncer]\npeer_id = 1\n{default_pool_size = 21\n}",
-        "[databases]\nshop = host=db pool_size=<0041x>{41}\n[pgbouncer]\ndefault_pool_size=<+40>{21}\n\n\n\n",
+        "[databases]\nshop = host=db pool_size=<0040x>{41}\n[pgbouncer]\ndefault_pool_size=<+40>{21}\n\n\n\n",
         "[databases]\nshop = host=db{ pool_size=41}\n[pgbouncer]\nlogfile=/x\n{default_pool_size=21\n};end",
         "[databases]\nshop = host=db{ pool_size=41}\n[pgbouncer]\n# caf\u{e9} \u{1f418}\ndefault_pool_size = <5>{21}\n# \u{fc}ber\n",
         "\n\n[databases]\nshop=host=/var/run/postgresql port=6000{ pool_size=41}\n[pgbouncer]\nmax_db_connections=1\n;default_pool_size=3\n{default_pool_size=21\n}server_lifetime=5\n",

@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use evenkeel::error::Result;
-use evenkeel::model::{Action, Attributes, Origin, ResourceId, Secret, Stage, TargetId, value};
+use evenkeel::model::{Action, Attributes, Origin, ResourceId, TargetId, value};
 use evenkeel::provider::{
     Breadth, Claim, Context, Delta, Draft, Holder, Live, Pairing, Problem, Progress, Provider, Reading, Scope, Want,
 };
@@ -18,6 +18,8 @@ use serde_json::{Value, json};
 struct Server {
     folder: PathBuf,
     port: u16,
+    #[expect(dead_code, reason = "lives as long as the server does")]
+    watcher: Child,
 }
 
 const BIN: &str = "/usr/lib/postgresql/15/bin";
@@ -57,27 +59,25 @@ impl Server {
             .arg("-l")
             .arg(folder.join("log"))
             .args(["-w", "start"]));
-        let server = Self { folder, port };
-        server.watch_over();
-        server
-    }
-
-    /// Statics are never dropped: a child of ours stops the server once this process is gone.
-    fn watch_over(&self) {
-        let script = "while kill -0 \"$1\" 2>/dev/null; do sleep 1; done; \"$2/pg_ctl\" -D \"$3/data\" -m immediate stop >/dev/null 2>&1; rm -rf \"$3\"";
-        as_postgres("sh")
-            .args(["-c", script, "sh", &std::process::id().to_string(), BIN])
-            .arg(&self.folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("a watcher");
+        Self { watcher: watch_over(&folder), folder, port }
     }
 
     fn url(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
     }
+}
+
+/// Statics are never dropped: a child of ours stops the server once this process is gone.
+fn watch_over(folder: &Path) -> Child {
+    let script = "while [ -d \"/proc/$1\" ]; do sleep 1; done; \"$2/pg_ctl\" -D \"$3/data\" -m immediate stop >/dev/null 2>&1; rm -rf \"$3\"";
+    as_postgres("sh")
+        .args(["-c", script, "sh", &std::process::id().to_string(), BIN])
+        .arg(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a watcher")
 }
 
 fn run(command: &mut Command) -> String {
@@ -98,12 +98,14 @@ struct Shop {
     settings: Value,
 }
 
+/// Databases are copied from a template that only one may use at a time.
+static CREATING: Mutex<()> = Mutex::new(());
+
 const TABLES: &str = include_str!("postgres_index.sql");
 
 impl Shop {
     fn new(name: &str) -> Self {
         let shop = Self { name: name.to_owned(), settings: json!({ "url": server().url(name) }) };
-        static CREATING: Mutex<()> = Mutex::new(());
         let _one_at_a_time = CREATING.lock();
         psql("postgres", &format!("create database {name}"));
         shop.psql(TABLES);
@@ -133,7 +135,11 @@ fn psql(database: &str, sql: &str) -> String {
 }
 
 fn context() -> Context {
-    Context { target: TargetId::new("postgres", "shop"), connect_timeout: Duration::from_secs(10) }
+    Context {
+        target: TargetId::new("postgres", "shop"),
+        connect_timeout: Duration::from_secs(10),
+        neighbors: evenkeel::provider::Neighbors::default(),
+    }
 }
 
 fn id(name: &str) -> ResourceId {
@@ -141,7 +147,8 @@ fn id(name: &str) -> ResourceId {
 }
 
 fn want(name: &str, spec: Value) -> Want<Spec> {
-    let spec = serde_json::from_value(json!({ "index": spec })).unwrap_or_else(|e| panic!("{name}: {e}"));
+    let tagged = Value::Object([("index".to_owned(), spec)].into_iter().collect());
+    let spec = serde_json::from_value(tagged).unwrap_or_else(|e| panic!("{name}: {e}"));
     Want { id: id(name), spec: Some(spec), origin: Origin { file: "test.toml".into(), line: 1 } }
 }
 

@@ -20,7 +20,7 @@ use crate::model::{TargetId, text};
 use crate::plan::Document;
 use crate::plan::approval;
 use crate::plan::gate::{self, Allow};
-use crate::plan::make::{Planned, Selection};
+use crate::plan::make::{Planned, Purpose, Selection};
 use crate::policy::Policy;
 use crate::provider::{Connection, Holder};
 use crate::render::{self, Format, Topic};
@@ -35,7 +35,7 @@ pub async fn run(world: &World, globals: &Globals, args: &ApplyArgs) -> Result {
     let by_target = by_target(&policy)?;
     let opened = session::open(&policy, globals.connect_timeout)?;
     let connections = session::connect(&opened, &selection).await;
-    let planned = session::plan(&policy, &opened, &connections, &selection).await?;
+    let planned = session::plan(&policy, &opened, &connections, &selection, Purpose::Apply).await?;
     let document = Document::from(&planned.plan);
 
     emitter.print(&document, Format::Text)?;
@@ -59,7 +59,7 @@ pub async fn run(world: &World, globals: &Globals, args: &ApplyArgs) -> Result {
     let locks = lock::take(&targets, &holder, args.lock_timeout, |event| listener.on(event)).await?;
 
     // Under the locks everything is read once more: what runs is what is there now, and no more than what was shown.
-    let fresh = session::plan(&policy, &opened, &connections, &narrowed(&selection, &planned)).await?;
+    let fresh = session::plan(&policy, &opened, &connections, &narrowed(&selection, &planned), Purpose::Apply).await?;
     let now = Document::from(&fresh.plan);
     hold(world, &document, &now)?;
     journal.write(World::now(), begin(&holder, &now))?;

@@ -58,6 +58,8 @@ pub struct Globals {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
+    /// Make a playground on an embedded database and walk through it
+    Demo(DemoArgs),
     /// Write a starter policy, also from a live system, and a CI example
     Init(InitArgs),
     /// Check policies offline: syntax, types, names, cross-target rules
@@ -76,6 +78,10 @@ pub enum Verb {
     History(HistoryArgs),
     /// Release a lock that a lost run left behind
     Unlock(UnlockArgs),
+    /// Explain a hazard, diagnostic, kind or attribute
+    Explain(ExplainArgs),
+    /// Print the JSON Schema of policies
+    Schema,
     /// Print the least privileges a provider needs, ready to paste
     Grants(GrantsArgs),
     /// Print a shell's completions
@@ -225,6 +231,14 @@ pub struct ExportArgs {
     /// Write to FILE
     #[arg(long, short, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+/// `demo`
+#[derive(Clone, Debug, Args)]
+pub struct DemoArgs {
+    /// Where to; a new folder
+    #[arg(value_name = "DIR", default_value = "evenkeel-demo")]
+    pub dir: PathBuf,
 }
 
 /// `init`

@@ -2,11 +2,12 @@
 
 use super::args::{DriftArgs, Globals};
 use super::emit::{self, Emitter};
-use super::exit::Result;
+use super::exit::{Exit, Result};
 use super::load::{self, References};
 use super::world::World;
-use super::{plan, session};
+use super::{adopt, plan, session};
 use crate::plan::Document;
+use crate::plan::make::Purpose;
 use crate::render::Topic;
 
 /// Runs the verb.
@@ -17,10 +18,15 @@ pub async fn run(world: &World, globals: &Globals, args: &DriftArgs) -> Result {
     let policy = load::policy(world, globals, &args.policy.paths, References::Resolved)?;
     let opened = session::open(&policy, globals.connect_timeout)?;
     let connections = session::connect(&opened, &selection).await;
-    let planned = session::plan(&policy, &opened, &connections, &selection).await?;
+    let planned = session::plan(&policy, &opened, &connections, &selection, Purpose::Drift).await?;
     let document = Document::from(&planned.plan);
     emitter.print(&document, args.format)?;
     emitter.emit(&document, &args.emit)?;
     let exit = plan::exit(&document, Some(args.drift_exit_code));
+    if args.adopt && !planned.plan.changes.is_empty() {
+        adopt::adopt(world, globals, &policy, &planned.plan).await?;
+        // What was adopted is no drift any more; what could not be read still is unknown.
+        return Ok(if exit == Exit::Incomplete { exit } else { Exit::Done });
+    }
     Ok(exit)
 }

@@ -8,17 +8,21 @@ pub mod load;
 pub mod session;
 pub mod world;
 
+mod adopt;
 mod apply;
 mod check;
 mod completions;
+mod demo;
 mod drift;
 mod emit;
+mod explain;
 mod export;
 mod grants;
 mod history;
 mod init;
 mod man;
 mod plan;
+mod schema;
 mod show;
 mod unlock;
 
@@ -56,6 +60,8 @@ fn dispatch(world: &World, cli: Cli) -> exit::Result {
         Verb::Check(args) => check::run(world, &globals, &args),
         Verb::Show(args) => show::run(world, &args),
         Verb::History(args) => history::run(world, &args),
+        Verb::Explain(args) => explain::run(world, &args),
+        Verb::Schema => Ok(schema::run(world)),
         Verb::Grants(args) => grants::run(world, &args),
         Verb::Completions(args) => Ok(completions::run(world, &args)),
         Verb::Man(args) => man::run(world, &args),
@@ -63,6 +69,7 @@ fn dispatch(world: &World, cli: Cli) -> exit::Result {
         Verb::Apply(args) => world.block_on(apply::run(world, &globals, &args)),
         Verb::Drift(args) => world.block_on(drift::run(world, &globals, &args)),
         Verb::Export(args) => world.block_on(export::run(world, &globals, &args)),
+        Verb::Demo(args) => world.block_on(demo::run(world, &globals, &args)),
         Verb::Init(args) => world.block_on(init::run(world, &globals, &args)),
         Verb::Unlock(args) => world.block_on(unlock::run(world, &globals, &args)),
     }

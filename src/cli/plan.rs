@@ -8,7 +8,7 @@ use super::session;
 use super::world::World;
 use crate::model::{Pattern, Verdict};
 use crate::plan::Document;
-use crate::plan::make::Selection;
+use crate::plan::make::{Purpose, Selection};
 use crate::policy::Lookup;
 use crate::render::Topic;
 
@@ -30,7 +30,7 @@ pub async fn run(world: &World, globals: &Globals, args: &PlanArgs) -> Result {
         }
         None => {
             let connections = session::connect(&opened, &selection).await;
-            session::plan(&policy, &opened, &connections, &selection).await?
+            session::plan(&policy, &opened, &connections, &selection, Purpose::Apply).await?
         }
     };
     let document = Document::from(&planned.plan);

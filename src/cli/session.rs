@@ -8,7 +8,7 @@ use futures_util::{StreamExt, stream};
 use super::exit::{Failure, Result};
 use crate::error;
 use crate::model::{Diagnostic, Kind, Severity, TargetId};
-use crate::plan::make::{self, Looked, Planned, Selection};
+use crate::plan::make::{self, Looked, Planned, Purpose, Selection};
 use crate::policy::{Policy, Target};
 use crate::provider::{Breadth, Connection, Context, Driver, Neighbors, Survey};
 use crate::providers::REGISTRY;
@@ -83,6 +83,7 @@ pub async fn plan(
     opened: &[Opened<'_>],
     connections: &Connections,
     selection: &Selection,
+    purpose: Purpose,
 ) -> Result<Planned> {
     let connected = opened.iter().filter_map(|one| Some((one, connections.get(&one.target.id)?)));
     let mut looked: Vec<Looked<'_>> = stream::iter(connected)
@@ -97,7 +98,7 @@ pub async fn plan(
         .collect()
         .await;
     looked.sort_by(|a, b| a.target.id.cmp(&b.target.id));
-    made(policy, looked, selection).await
+    made(policy, looked, selection, purpose).await
 }
 
 /// Makes a plan against a live state saved as policy text.
@@ -128,16 +129,21 @@ pub async fn replay(policy: &Policy, opened: &[Opened<'_>], saved: &Policy, sele
     if !problems.is_empty() {
         return Err(Failure::Policy(problems, saved.sources.clone()));
     }
-    made(policy, looked, selection).await
+    made(policy, looked, selection, Purpose::Apply).await
 }
 
-async fn made(policy: &Policy, mut looked: Vec<Looked<'_>>, selection: &Selection) -> Result<Planned> {
+async fn made(
+    policy: &Policy,
+    mut looked: Vec<Looked<'_>>,
+    selection: &Selection,
+    purpose: Purpose,
+) -> Result<Planned> {
     let problems: Vec<Diagnostic> =
         looked.iter_mut().filter_map(|one| one.survey.as_mut().ok()).flat_map(take_problems).collect();
     if problems.iter().any(|problem| problem.severity == Severity::Error) {
         return Err(Failure::Policy(problems, policy.sources.clone()));
     }
-    Ok(make::make(policy, looked, selection).await?)
+    Ok(make::make(policy, looked, selection, purpose).await?)
 }
 
 fn take_problems(survey: &mut Survey) -> Vec<Diagnostic> {

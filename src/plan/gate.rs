@@ -48,7 +48,8 @@ impl Allow {
         &self.code
     }
 
-    fn covers(&self, code: &str, address: &str) -> bool {
+    /// Whether it allows `code` at `address`.
+    pub fn covers(&self, code: &str, address: &str) -> bool {
         self.code == code && self.pattern.as_ref().is_none_or(|pattern| pattern.matches(address))
     }
 }

@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::gate::Allow;
 use super::guard::{self, Census};
 use super::{Incomplete, Note, Plan, TargetSummary, order};
 use crate::diff::{self, Want};
 use crate::error::{Error, Result};
 use crate::model::change::Suppressed;
-use crate::model::{Action, Address, Change, Check, Kind, Many, Origin, Pattern, ResourceId, Step, StepId, TargetId};
+use crate::model::{
+    Action, Address, Approval, Change, Check, Kind, Many, Origin, Pattern, ResourceId, Step, StepId, TargetId,
+};
 use crate::policy::{Policy, Resource, Target};
 use crate::provider::{Drift, Pair, Survey, Surveyor, Wanted};
 
@@ -18,6 +21,15 @@ pub struct Selection {
     pub only: Vec<Pattern>,
     /// Not what one of these matches.
     pub exclude: Vec<Pattern>,
+}
+
+/// What a plan is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be applied: contracts are judged against the state that the plan leads to.
+    Apply,
+    /// To be told: contracts are judged against what is there, and nothing is drafted.
+    Drift,
 }
 
 /// A target, looked at or not.
@@ -52,13 +64,20 @@ impl Selection {
 ///
 /// # Errors
 /// Only a defect: a provider that breaks its contract, named in the message.
-pub async fn make(policy: &Policy, looked: Vec<Looked<'_>>, selection: &Selection) -> Result<Planned> {
+pub async fn make(
+    policy: &Policy,
+    looked: Vec<Looked<'_>>,
+    selection: &Selection,
+    purpose: Purpose,
+) -> Result<Planned> {
     let mut planned =
         Planned { plan: Plan { policy_digest: policy.digest.clone(), ..Plan::default() }, ..Planned::default() };
     let mut drafted = Vec::new();
     for Looked { target, kinds, survey } in looked {
         match survey {
-            Ok(survey) => drafted.extend(plan_target(policy, target, kinds, survey, selection, &mut planned).await?),
+            Ok(survey) => {
+                drafted.extend(plan_target(policy, target, kinds, survey, (selection, purpose), &mut planned).await?)
+            }
             Err(error) => {
                 let what = target.id.to_string();
                 let hint = error.next().map(str::to_owned);
@@ -77,7 +96,7 @@ async fn plan_target(
     target: &Target,
     kinds: &'static [Kind],
     survey: Survey,
-    selection: &Selection,
+    (selection, purpose): (&Selection, Purpose),
     planned: &mut Planned,
 ) -> Result<Vec<Step>> {
     let Survey { identity, pairs, gaps, notes, problems: _, mut surveyor } = survey;
@@ -132,14 +151,15 @@ async fn plan_target(
 
     let drifts: Vec<_> = changes
         .iter()
-        .filter(|change: &&Change| change.blocked.is_none())
+        .filter(|change: &&Change| purpose == Purpose::Apply && change.blocked.is_none())
         .map(|change| Drift {
             id: change.address.resource.clone(),
             action: change.action,
             changed: change.fields.iter().map(|field| field.path.clone()).collect(),
         })
         .collect();
-    let steps = steps(&target.id, surveyor.as_mut(), &drifts)?;
+    let mut steps = steps(&target.id, surveyor.as_mut(), &drifts)?;
+    allow(target, &mut steps);
     let checks = match surveyor.judge().await {
         Ok(checks) => checks
             .into_iter()
@@ -228,6 +248,20 @@ fn steps(target: &TargetId, surveyor: &mut dyn Surveyor, drifts: &[Drift]) -> Re
             op: draft.op,
         })
         .collect())
+}
+
+/// What the policy itself allows needs no further approval.
+fn allow(target: &Target, steps: &mut [Step]) {
+    let allowed: Vec<Allow> = target.guards.allow.iter().filter_map(|text| text.parse().ok()).collect();
+    for step in steps {
+        for hazard in &mut step.hazards {
+            let covers =
+                |address: &Address| allowed.iter().any(|allow| allow.covers(hazard.code, &address.to_string()));
+            if step.covers.iter().all(covers) {
+                hazard.approval = Approval::Notice;
+            }
+        }
+    }
 }
 
 fn ordered(policy: &Policy, changes: &[Change], mut steps: Vec<Step>) -> Vec<Step> {

@@ -3,6 +3,7 @@
 //! A plan sees no live connection and no provider type; it is made from surveys and handed to a renderer or the executor.
 
 pub mod approval;
+pub mod checks;
 pub mod digest;
 pub mod document;
 pub mod gate;

@@ -11,6 +11,7 @@ use crate::model::{Diagnostic, Kind, Pattern, Place, text};
 /// `[guards]`: limits that keep a mistake small. A limit that a target does not write is the one at the top of the policy.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Guards")]
 pub(crate) struct Limits {
     /// At most this share of a kind on one target may be deleted or replaced, once it has `min_existing`.
     max_delete_percent: Option<Percent>,
@@ -28,7 +29,7 @@ pub(crate) struct Limits {
 
 /// `CODE` or `CODE:PATTERN`.
 #[derive(Debug, JsonSchema)]
-#[schemars(transparent)]
+#[schemars(inline, transparent)]
 struct Allowance(String);
 
 impl<'de> Deserialize<'de> for Allowance {
@@ -126,14 +127,11 @@ pub(super) fn texts(node: &Node, problems: &mut Vec<Diagnostic>) -> Vec<(String,
             None
         }
     };
-    match &node.value {
-        NodeValue::List(items) => items.iter().filter_map(text).collect(),
-        // Told as the wrong type that it is.
-        _ => {
-            problems.extend(decode::<Vec<String>>(node).err().into_iter().flatten());
-            Vec::new()
-        }
+    if let NodeValue::List(items) = &node.value {
+        return items.iter().filter_map(text).collect();
     }
+    problems.extend(decode::<Vec<String>>(node).err().into_iter().flatten());
+    Vec::new()
 }
 
 fn items(node: &Node) -> &[Node] {

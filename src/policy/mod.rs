@@ -2,6 +2,7 @@
 
 pub mod codes;
 mod decode;
+mod edit;
 mod expand;
 mod join;
 mod keys;
@@ -23,8 +24,11 @@ pub use crate::model::Sources;
 use crate::model::{Kind, Pattern, Place, ResourceId, TargetId};
 
 pub use decode::{decode, decode_resource, decode_settings};
+pub use edit::{Edit, edit};
+pub(crate) use keys::{Limits, ResourceKeys};
 pub use load::{File, Input, load};
-pub use node::{Entry, Node, NodeValue, Reference, Table};
+use node::split_path;
+pub use node::{Entry, Meaning, Node, NodeValue, Reference, Table};
 pub use reference::Lookup;
 pub use write::write;
 
@@ -110,12 +114,11 @@ impl Resource {
     /// The place of an attribute given as a path, or of the nearest parent that is written.
     pub fn place_of(&self, attribute: Option<&str>) -> Place {
         let mut place = self.place.clone();
-        let mut node = &self.node;
-        for key in attribute.into_iter().flat_map(|path| path.split('.')) {
-            let NodeValue::Table(table) = &node.value else { break };
-            let Some(entry) = table.get(key) else { break };
+        let (mut node, mut rest) = (&self.node, attribute);
+        while let Some((key, below)) = node.table().zip(rest).and_then(|(table, path)| split_path(table, path)) {
+            let Some(entry) = node.table().and_then(|table| table.get(key)) else { break };
             place = entry.node.place.clone();
-            node = &entry.node;
+            (node, rest) = (&entry.node, below);
         }
         place
     }

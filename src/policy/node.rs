@@ -38,8 +38,19 @@ pub enum NodeValue {
 pub struct Reference {
     /// As it is written.
     pub table: Table,
-    /// What it stands for, or why that cannot be had.
-    pub secret: Result<Secret, Box<Diagnostic>>,
+    /// What it stands for.
+    pub meaning: Meaning,
+}
+
+/// What a reference stands for.
+#[derive(Clone, Debug)]
+pub enum Meaning {
+    /// This text.
+    Known(Secret),
+    /// It has not been looked up: an empty text, of which nothing can be wrong.
+    Unknown,
+    /// It cannot be had.
+    Missing(Box<Diagnostic>),
 }
 
 /// A table, in the order of the file.
@@ -107,4 +118,13 @@ impl Node {
             NodeValue::Table(_) => "a table",
         }
     }
+}
+
+/// Splits the first key off a path, `with.fillfactor`. A key may have dots itself, so the longest one that is there wins.
+pub(super) fn split_path<'p>(table: &Table, path: &'p str) -> Option<(&'p str, Option<&'p str>)> {
+    if table.contains_key(path) {
+        return Some((path, None));
+    }
+    let mut splits = path.rmatch_indices('.').map(|(at, _)| (&path[..at], Some(&path[at + 1..])));
+    splits.find(|(key, _)| table.contains_key(*key))
 }

@@ -135,13 +135,13 @@ impl Parser<'_> {
         let value = match value.into_inner() {
             DeValue::String(text) => NodeValue::Text(text.into_owned()),
             DeValue::Boolean(value) => NodeValue::Bool(value),
-            DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
-                Ok(number) => NodeValue::Int(number),
-                Err(_) => {
+            DeValue::Integer(number) => {
+                let number = i64::from_str_radix(number.as_str(), number.radix()).unwrap_or_else(|_| {
                     self.problem("the number is too large for 64 bits", span.clone());
-                    NodeValue::Int(0)
-                }
-            },
+                    0
+                });
+                NodeValue::Int(number)
+            }
             DeValue::Float(number) => match number.as_str().parse::<f64>() {
                 Ok(number) if number.is_finite() => NodeValue::Float(number),
                 _ => {

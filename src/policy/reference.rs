@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::codes;
-use super::{Node, NodeValue, Reference, Table};
+use super::{Meaning, Node, NodeValue, Reference, Table};
 use crate::model::{Diagnostic, Secret};
 
 /// How references are looked up.
@@ -43,9 +43,9 @@ pub(super) fn resolve(node: &mut Node, allowed: Allowed, lookup: Lookup<'_>) {
     if let Some((sort, name)) = node.reference()
         && (sort == "env" || matches!(allowed, Allowed::EnvAndFile))
     {
-        let secret = look_up(sort, name, node, lookup).map_err(Box::new);
+        let meaning = look_up(sort, name, node, lookup);
         let table = node.table_mut().map(std::mem::take).unwrap_or_default();
-        node.value = NodeValue::Reference(Reference { table, secret });
+        node.value = NodeValue::Reference(Reference { table, meaning });
         return;
     }
     match &mut node.value {
@@ -60,19 +60,24 @@ pub(super) fn resolve_all(table: &mut Table, allowed: Allowed, lookup: Lookup<'_
     table.values_mut().for_each(|entry| resolve(&mut entry.node, allowed, lookup));
 }
 
-fn look_up(sort: &str, name: &str, node: &Node, lookup: Lookup<'_>) -> Result<Secret, Diagnostic> {
-    let missing = |message: String| Diagnostic::error(codes::MISSING_REFERENCE, message, node.place.clone());
+fn look_up(sort: &str, name: &str, node: &Node, lookup: Lookup<'_>) -> Meaning {
+    let missing = |message: String, hint: String| {
+        let problem = Diagnostic::error(codes::MISSING_REFERENCE, message, node.place.clone());
+        Meaning::Missing(Box::new(problem.hint(hint)))
+    };
     match lookup {
-        Lookup::Offline => Ok(Secret::default()),
-        Lookup::Live { env, .. } if sort == "env" => env(name).map(Secret::new).ok_or_else(|| {
-            missing(format!("the environment variable `{name}` is not set")).hint(format!("export {name}=…"))
-        }),
+        Lookup::Offline => Meaning::Unknown,
+        Lookup::Live { env, .. } if sort == "env" => match env(name) {
+            Some(text) => Meaning::Known(Secret::new(text)),
+            None => missing(format!("the environment variable `{name}` is not set"), format!("export {name}=…")),
+        },
         Lookup::Live { file, .. } => match file(name) {
-            // Editors and `echo` end a file with a newline that nobody means.
-            Ok(text) => Ok(Secret::new(text.strip_suffix('\n').map_or(&*text, |t| t.strip_suffix('\r').unwrap_or(t)))),
-            Err(reason) => {
-                Err(missing(format!("the file `{name}` cannot be read: {reason}")).hint(format!("ls -l {name}")))
+            Ok(text) => {
+                // Editors and `echo` end a file with a newline that nobody means.
+                let text = text.strip_suffix('\n').map_or(&*text, |line| line.strip_suffix('\r').unwrap_or(line));
+                Meaning::Known(Secret::new(text))
             }
+            Err(reason) => missing(format!("the file `{name}` cannot be read: {reason}"), format!("ls -l {name}")),
         },
     }
 }

@@ -33,12 +33,11 @@ impl Level<'_> {
     /// The level of the table under `key`, where it may be continued in another file.
     pub(super) fn below(self, key: &str) -> Option<Self> {
         match self {
-            Self::Root(_) if key == "guards" => Some(Self::Leaf),
+            Self::Root(_) | Self::Target(_) if key == "guards" => Some(Self::Leaf),
             Self::Root(_) if key == "defaults" => Some(Self::Defaults),
             Self::Root(vocabulary) => vocabulary.get(key).map(|kinds| Self::Provider(kinds)),
             Self::Defaults => Some(Self::Leaf),
             Self::Provider(kinds) => Some(Self::Target(kinds)),
-            Self::Target(_) if key == "guards" => Some(Self::Leaf),
             Self::Target(kinds) => find(kinds, key).filter(|kind| kind.many == Many::Named).map(|_| Self::Leaf),
             Self::Leaf => None,
         }

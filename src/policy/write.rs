@@ -37,8 +37,8 @@ pub(super) fn pretty(value: &Value, indent: usize) -> String {
     match value {
         Value::String(text) if text.trim_end_matches('\n').contains('\n') => many_lines(text),
         Value::Array(items) if !items.is_empty() && indent + line.chars().count() > WIDTH => {
-            let items: String = items.iter().map(|item| format!("  {},\n", show(item))).collect();
-            format!("[\n{items}]")
+            let items: Vec<_> = items.iter().map(|item| format!("  {},\n", show(item))).collect();
+            format!("[\n{}]", items.concat())
         }
         _ => line,
     }
@@ -60,7 +60,7 @@ fn many_lines(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use insta::assert_snapshot;
     use proptest::prelude::*;
     use serde_json::json;
@@ -176,7 +176,8 @@ mod tests {
         "#);
     }
 
-    fn values() -> impl Strategy<Value = Value> {
+    /// Any value that a policy can hold.
+    pub(crate) fn values() -> impl Strategy<Value = Value> {
         let text = prop_oneof![".*", "[a\"\\\\\n\r\t '=]*"];
         let leaf = prop_oneof![
             any::<bool>().prop_map(Value::from),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::model::{Secret, TargetId, text};
-use crate::policy::{NodeValue, Policy, Table};
+use crate::policy::{Meaning, NodeValue, Policy, Table};
 
 /// What a provider is told when it connects.
 #[derive(Clone, Debug)]
@@ -46,9 +46,11 @@ impl Neighbors {
         let missing = || Error::usage(format!("target `{target}` has no `{key}`"));
         match settings.get(key).map(|entry| &entry.node.value) {
             Some(NodeValue::Text(text)) => Ok(Secret::new(text.clone())),
-            Some(NodeValue::Reference(reference)) => {
-                reference.secret.clone().map_err(|problem| Error::usage(problem.message.clone()))
-            }
+            Some(NodeValue::Reference(reference)) => match &reference.meaning {
+                Meaning::Known(secret) => Ok(secret.clone()),
+                Meaning::Unknown => Ok(Secret::default()),
+                Meaning::Missing(problem) => Err(Error::usage(problem.message.clone())),
+            },
             _ => Err(missing()),
         }
     }

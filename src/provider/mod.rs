@@ -9,6 +9,7 @@ mod driver;
 mod erase;
 pub mod file;
 mod progress;
+mod schema;
 
 use std::fmt::Display;
 use std::future::Future;
@@ -25,6 +26,7 @@ pub use context::{Context, Holder, Neighbors};
 pub use driver::{Connection, Descriptor, Drafted, Drift, Driver, Later, Pair, Survey, Surveyor, Wanted};
 pub use erase::describe;
 pub use progress::{Progress, Tick};
+pub use schema::policy_schema;
 
 /// One system that evenkeel can tune. The order of the methods is the order in which the engine calls them.
 pub trait Provider: Sized + Send + Sync + 'static {

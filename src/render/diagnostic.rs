@@ -15,7 +15,7 @@ use crate::model::{Diagnostic, Place, Severity, Sources, text};
 /// How far apart two lines of a file may be to be shown in one excerpt.
 const NEAR: u32 = 40;
 
-/// Diagnostics as text, sorted by place, with a line that counts them at the end. Empty where there are none.
+/// Diagnostics as text, each once and sorted by place, with a line that counts them at the end. Empty where there are none.
 ///
 /// Lines of the policy longer than the style is wide are cut.
 pub fn text(diagnostics: &[Diagnostic], sources: &Sources, style: Style) -> String {
@@ -27,7 +27,8 @@ pub fn text(diagnostics: &[Diagnostic], sources: &Sources, style: Style) -> Stri
     .term_width(width);
     let mut masked = Masked { sources, texts: HashMap::new() };
     let mut out = String::new();
-    for diagnostic in sorted(diagnostics) {
+    let diagnostics = sorted(diagnostics);
+    for diagnostic in &diagnostics {
         let excerpts = masked.excerpts(diagnostic);
         let level = match diagnostic.severity {
             Severity::Error => Level::ERROR,
@@ -50,12 +51,12 @@ pub fn text(diagnostics: &[Diagnostic], sources: &Sources, style: Style) -> Stri
     }
     if !diagnostics.is_empty() {
         // Writing to a text cannot fail.
-        let _ = writeln!(out, "{}", count(diagnostics));
+        let _ = writeln!(out, "{}", count(&diagnostics));
     }
     out
 }
 
-/// Diagnostics as one array, sorted by place. Lines and columns count from 1, columns in characters; `end_column` is the first one after it.
+/// Diagnostics as one array, each once and sorted by place. Lines and columns count from 1, columns in characters; `end_column` is the first one after it.
 pub fn json(diagnostics: &[Diagnostic], sources: &Sources) -> Value {
     let place = |place: &Place| {
         let (line, column) = sources.position(&place.file, place.span.start);
@@ -78,7 +79,7 @@ pub fn json(diagnostics: &[Diagnostic], sources: &Sources) -> Value {
 }
 
 /// `3 errors, 1 warning`.
-fn count(diagnostics: &[Diagnostic]) -> String {
+fn count(diagnostics: &[&Diagnostic]) -> String {
     let of = |severity| diagnostics.iter().filter(|d| d.severity == severity).count();
     match (of(Severity::Error), of(Severity::Warning)) {
         (errors, 0) => text::count(errors, "error"),
@@ -87,9 +88,12 @@ fn count(diagnostics: &[Diagnostic]) -> String {
     }
 }
 
+/// In the order of the files, each once: targets that share a line also share its problems.
 fn sorted(diagnostics: &[Diagnostic]) -> Vec<&Diagnostic> {
     let mut all: Vec<_> = diagnostics.iter().collect();
-    all.sort_by_key(|d| d.place.as_ref().map(|place| (place.file.clone(), place.span.start)));
+    let start = |d: &Diagnostic| d.place.as_ref().map(|place| (place.file.clone(), place.span.start));
+    all.sort_by(|a, b| start(a).cmp(&start(b)).then_with(|| a.message.cmp(&b.message)));
+    all.dedup();
     all
 }
 
@@ -160,5 +164,127 @@ impl Masked<'_> {
         let Range { start, end } = place.span;
         let marked = text.get(start..end).unwrap_or_default();
         start..start + marked.find(['\n', '\r']).unwrap_or(marked.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use insta::assert_snapshot;
+
+    use super::*;
+
+    fn check(file: &str, problems: impl Fn(&dyn Fn(&str) -> Place) -> Vec<Diagnostic>) -> String {
+        let mut sources = Sources::default();
+        let name = sources.add("shop.toml", file);
+        let find = |what: &str| {
+            let start = file.find(what).expect("it is in the file");
+            Place { file: name.clone(), span: start..start + what.len() }
+        };
+        text(&problems(&find), &sources, Style { colour: Colour::Plain, width: 60 })
+    }
+
+    #[test]
+    fn problems_are_sorted_and_counted() {
+        let shown = check("a = 1\nb = 2\n", |find| {
+            vec![
+                Diagnostic::warning("odd", "this is odd", find("b")),
+                Diagnostic::error("bad", "this is bad", find("1")).label("here").hint("write it better"),
+                Diagnostic::error("worse", "this is nowhere", None),
+            ]
+        });
+        assert_snapshot!(shown, @r#"
+        error[worse]: this is nowhere
+
+        error[bad]: this is bad
+         --> shop.toml:1:5
+          |
+        1 | a = 1
+          |     ^ here
+          |
+          = hint: write it better
+
+        warning[odd]: this is odd
+         --> shop.toml:2:1
+          |
+        2 | b = 2
+          | ^
+
+        2 errors, 1 warning
+        "#);
+        assert_eq!(check("", |_| Vec::new()), "");
+    }
+
+    #[test]
+    fn of_a_long_value_the_first_line_is_marked() {
+        let file = format!("a = [\n  1,\n]\nb = \"{}\"\n", "long ".repeat(30));
+        let shown = check(&file, |find| {
+            vec![
+                Diagnostic::error("bad", "this is bad", find("[\n  1,\n]")),
+                Diagnostic::error("bad", "this too", find("b =")),
+            ]
+        });
+        assert_snapshot!(shown, @r#"
+        error[bad]: this is bad
+         --> shop.toml:1:5
+          |
+        1 | a = [
+          |     ^
+
+        error[bad]: this too
+         --> shop.toml:4:1
+          |
+        4 | b = "long long long long long long long long long lon...
+          | ^^^
+
+        2 errors
+        "#);
+    }
+
+    #[test]
+    fn places_far_apart_are_shown_apart() {
+        let file = format!("a = 1\n{}b = 2\n", "\n".repeat(99));
+        let shown = check(&file, |find| {
+            vec![Diagnostic::error("bad", "these collide", find("b")).related(find("a"), "first here")]
+        });
+        assert_snapshot!(shown, @r#"
+        error[bad]: these collide
+           --> shop.toml:101:1
+            |
+        101 | b = 2
+            | ^
+            |
+           ::: shop.toml:1:1
+            |
+          1 | a = 1
+            | - first here
+
+        1 error
+        "#);
+    }
+
+    #[test]
+    fn what_a_system_says_is_tamed() {
+        let shown = check("password = 'hunter2'\nwhere = 'a\tb'\n", |find| {
+            vec![
+                Diagnostic::error("rejected", "no \u{1b}[31mgood: db://app:hunter2@db\nin two lines", find("'a\tb'")),
+                Diagnostic::error("rejected", "a secret", find("'hunter2'")).label("password=hunter2"),
+            ]
+        });
+        assert_snapshot!(shown, @r#"
+        error[rejected]: a secret
+         --> shop.toml:1:12
+          |
+        1 | password = '*******'
+          |            ^^^^^^^^^ password=*******
+
+        error[rejected]: no \u{1b}[31mgood: db://app:*******@db
+                         in two lines
+         --> shop.toml:2:9
+          |
+        2 | where = 'a    b'
+          |         ^^^^^^^^
+
+        2 errors
+        "#);
     }
 }

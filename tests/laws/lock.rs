@@ -31,7 +31,7 @@ pub fn two_concurrent_runs_one_waits_or_names_the_holder<S: Subject>() {
     std::thread::sleep(Duration::from_millis(500));
     drop(hold);
     first.wait().expect(0);
-    third.wait().expect(0).says("No changes");
+    third.wait().expect(0).says("nothing to do").says("waiting");
     subject.settled();
 }
 

@@ -12,6 +12,7 @@ pub struct Shop {
 const POLICY: &str = r#"
 [sqlite.shop]
 path = "shop.db"
+busy_timeout = "60s"
 
 [sqlite.shop.index.users_by_tenant]
 table = "users"

@@ -4,6 +4,10 @@
 
 #[cfg(feature = "sqlite")]
 mod shop;
+#[cfg_attr(
+    not(feature = "sqlite"),
+    expect(dead_code, reason = "without an embedded target there is no chapter to tell")
+)]
 mod story;
 
 use super::args::{DemoArgs, Globals};
@@ -14,7 +18,7 @@ use crate::provider::Later;
 use story::Story;
 
 /// Tells one chapter.
-type Chapter = for<'a> fn(&'a Story<'a>) -> Later<'a, Result<()>>;
+type Chapter = for<'a, 'w> fn(&'a mut Story<'w>) -> Later<'a, Result<()>>;
 
 const CHAPTERS: &[Chapter] = &[
     #[cfg(feature = "sqlite")]
@@ -32,9 +36,9 @@ pub async fn run(world: &World, globals: &Globals, args: &DemoArgs) -> Result {
         let error = Error::usage(format!("`{}` is there already", folder.display()));
         return Err(error.hint("name another folder, or remove it; nothing was written").into());
     }
-    let story = Story::new(world, globals, folder)?;
+    let mut story = Story::new(world, globals, folder)?;
     for chapter in CHAPTERS {
-        chapter(&story).await?;
+        chapter(&mut story).await?;
     }
     story.end();
     Ok(Exit::Done)

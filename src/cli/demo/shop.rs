@@ -72,7 +72,7 @@ const QUERIES: [Query; 3] = [
 const RUNS: u32 = 20;
 
 /// Tells the chapter.
-pub async fn tell(story: &Story<'_>) -> Result<()> {
+pub async fn tell(story: &mut Story<'_>) -> Result<()> {
     let file = story.path("shop.db");
     make(&file).await?;
     let before = measure(&file).await?;
@@ -93,7 +93,9 @@ pub async fn tell(story: &Story<'_>) -> Result<()> {
     story.say("Nothing has happened: a plan only reads. What it prints is what would be sent, word for word.");
 
     story.scene("4  Doing it");
-    story.say("Dropping an index is a hazard. Without the word that the plan asks for, apply refuses and does nothing:\n");
+    story.say(
+        "Dropping an index is a hazard. Without the word that the plan asks for, apply refuses and does nothing:\n",
+    );
     let allow = "--allow drops-index:sqlite.shop.index.orders_by_state";
     story.verb(&format!("apply --yes {allow} --journal journal"), Exit::Done)?;
 
@@ -112,12 +114,15 @@ pub async fn tell(story: &Story<'_>) -> Result<()> {
     story.quote(&EDIT.replace("; ", ";\n"));
     run(&file, EDIT).await?;
     story.verb("drift", Exit::Changes(CHANGES))?;
-    story.say("Apply would put it back; or `evenkeel drift --adopt` takes it into the policy, if the colleague was right.");
+    story.say(
+        "Apply would put it back; or `evenkeel drift --adopt` takes it into the policy, if the colleague was right.",
+    );
     Ok(())
 }
 
 async fn make(file: &Path) -> Result<()> {
-    std::fs::write(file, "").map_err(|error| Error::failed(format!("`{}` cannot be written: {error}", file.display())))?;
+    std::fs::write(file, "")
+        .map_err(|error| Error::failed(format!("`{}` cannot be written: {error}", file.display())))?;
     run(file, SHOP).await
 }
 
@@ -169,6 +174,6 @@ mod tests {
         let counts = "select (select count(*) from customers) || ' ' || (select count(*) from orders) || ' ' || \
                       (select count(*) from orders where state = 'unpaid') || ' ' || (select sum(total) from orders)";
         let rows = database.rows(counts, &[]).await.expect("counts");
-        assert_eq!(sqlx::Row::get::<String, _>(&rows[0], 0), "5000 60000 300 0");
+        assert_eq!(sqlx::Row::get::<String, _>(&rows[0], 0), "5000 60000 300 630328933");
     }
 }

@@ -1,6 +1,5 @@
 //! How the demo is told: headings, text, files that it writes, and verbs that it really runs.
 
-use std::cell::Cell;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,7 +20,7 @@ pub struct Story<'w> {
     /// What the verbs take over from the demo's own command line.
     flags: Vec<&'static str>,
     /// Whether the last line that was printed is empty.
-    gap: Cell<bool>,
+    gap: bool,
 }
 
 impl<'w> Story<'w> {
@@ -31,7 +30,7 @@ impl<'w> Story<'w> {
         std::fs::create_dir_all(folder).map_err(|e| failed(&format!("`{}` cannot be made", folder.display()), e))?;
         let binary = std::env::current_exe().map_err(|error| failed("this program does not find itself", error))?;
         let flags = if globals.no_color { vec!["--no-color"] } else { Vec::new() };
-        Ok(Self { world, folder: folder.to_owned(), binary, flags, gap: Cell::new(false) })
+        Ok(Self { world, folder: folder.to_owned(), binary, flags, gap: false })
     }
 
     /// A file of the playground.
@@ -40,7 +39,7 @@ impl<'w> Story<'w> {
     }
 
     /// Begins a scene.
-    pub fn scene(&self, title: &str) {
+    pub fn scene(&mut self, title: &str) {
         let rule = "─".repeat(76_usize.saturating_sub(title.chars().count()));
         let style = self.world.style();
         self.leave_gap();
@@ -48,12 +47,12 @@ impl<'w> Story<'w> {
     }
 
     /// Says something.
-    pub fn say(&self, text: impl Display) {
+    pub fn say(&mut self, text: impl Display) {
         self.line(text);
     }
 
     /// Shows the content of a file, or a statement, set apart from the story.
-    pub fn quote(&self, text: &str) {
+    pub fn quote(&mut self, text: &str) {
         let style = self.world.style();
         let lines = text.trim_end().lines();
         let quoted = lines.map(|line| if line.is_empty() { String::new() } else { format!("    {line}") });
@@ -71,21 +70,26 @@ impl<'w> Story<'w> {
             std::fs::create_dir_all(folder)
                 .map_err(|error| Error::failed(format!("`{}` cannot be made: {error}", folder.display())))?;
         }
-        Ok(emit::write(&path, text)?)
+        emit::write(&path, text)
     }
 
     /// Runs a verb in the playground, showing what it prints, and insists that it ends as it should.
-    pub fn verb(&self, arguments: &str, expected: Exit) -> Result<()> {
+    pub fn verb(&mut self, arguments: &str, expected: Exit) -> Result<()> {
         let style = self.world.style();
-        self.line(format!("{} {}\n", style.paint(Role::Quiet, "$"), style.paint(Role::Strong, &format!("evenkeel {arguments}"))));
+        self.line(format!(
+            "{} {}\n",
+            style.paint(Role::Quiet, "$"),
+            style.paint(Role::Strong, &format!("evenkeel {arguments}"))
+        ));
         let mut command = Command::new(&self.binary);
         let status = command.args(arguments.split(' ')).args(&self.flags).current_dir(&self.folder).status();
-        let status = status.map_err(|error| Error::failed(format!("`evenkeel {arguments}` does not start: {error}")))?;
+        let status =
+            status.map_err(|error| Error::failed(format!("`evenkeel {arguments}` does not start: {error}")))?;
         if status.code() != Some(expected.code().into()) {
             let message = format!("`evenkeel {arguments}` ended with {status}, not with code {}", expected.code());
             return Err(Error::bug(message).into());
         }
-        self.gap.set(false);
+        self.gap = false;
         self.leave_gap();
         if expected != Exit::Done {
             self.line(format!("{}\n", style.paint(Role::Quiet, &format!("(exit code {})", expected.code()))));
@@ -94,7 +98,7 @@ impl<'w> Story<'w> {
     }
 
     /// Says what the reader may type next.
-    pub fn end(&self) {
+    pub fn end(&mut self) {
         self.scene("Your turn");
         self.say(format!("Everything stays in {}. Type next:\n", self.folder.display()));
         let folder = self.folder.display().to_string();
@@ -115,14 +119,14 @@ impl<'w> Story<'w> {
         self.line("");
     }
 
-    fn line(&self, text: impl Display) {
+    fn line(&mut self, text: impl Display) {
         let text = text.to_string();
-        self.gap.set(text.is_empty() || text.ends_with('\n'));
+        self.gap = text.is_empty() || text.ends_with('\n');
         self.world.print(format!("{text}\n"));
     }
 
-    fn leave_gap(&self) {
-        if !self.gap.get() {
+    fn leave_gap(&mut self) {
+        if !self.gap {
             self.line("");
         }
     }

@@ -6,7 +6,7 @@ use serde::de;
 
 use crate::model::{Diagnostic, Place, ResourceId, text};
 use crate::policy::shape::{RESOURCE_KEYS, unknown};
-use crate::policy::{Entry, Node, NodeValue, codes};
+use crate::policy::{Entry, Meaning, Node, NodeValue, Reference, codes};
 
 /// One problem, and where it is.
 #[derive(Debug)]
@@ -66,6 +66,12 @@ impl<'a> Fault<'a> {
             Some(Spot::Key(entry)) => &entry.node,
             None => root,
         }
+    }
+
+    /// Whether it is about a value that has not been looked up, so that it may as well be right.
+    pub(super) fn is_of_unknown(&self, root: &'a Node) -> bool {
+        matches!(&self.node(root).value, NodeValue::Reference(Reference { meaning: Meaning::Unknown, .. }))
+            && matches!(self.what, What::Custom(_) | What::Value(_) | What::UnknownValue(..))
     }
 
     fn place(&self, root: &'a Node) -> Place {
@@ -209,7 +215,7 @@ pub(super) fn add_missing(last: &mut Diagnostic, fault: &Fault<'_>) {
         last.message = format!("{head} and {tail}");
     }
     if let Some(hint) = &mut last.hint {
-        hint.push_str(&format!(", `{key} = …`"));
+        hint.extend([", `", key, " = …`"]);
     }
 }
 

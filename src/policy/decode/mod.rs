@@ -8,7 +8,7 @@ mod reader;
 
 use serde::de::DeserializeOwned;
 
-use super::{Node, NodeValue, Resource, codes};
+use super::{Meaning, Node, NodeValue, Resource, codes};
 use crate::model::{Diagnostic, Kind, text};
 
 use fault::{Fault, Owner, Spot, What};
@@ -81,7 +81,7 @@ fn rounds<'a, T>(
         // Whoever misspells a key need not be told that it is missing, too.
         let known = matches!((&fault.what, fault.spot), (What::Missing(key), Some(Spot::Value(table)))
             if misspelt.iter().any(|(at, meant)| std::ptr::eq(*at, table) && meant == key));
-        if !fault.quiet && !doubtful && !known {
+        if !fault.quiet && !doubtful && !known && !fault.is_of_unknown(node) {
             if let What::UnknownKey(key, expected) = &fault.what
                 && let Some(meant) = text::nearest(key, expected.iter().copied())
             {
@@ -107,7 +107,7 @@ fn rounds<'a, T>(
 fn scrub(mut problem: Diagnostic, node: &Node) -> Diagnostic {
     match &node.value {
         NodeValue::Reference(reference) => {
-            if let Ok(secret) = &reference.secret
+            if let Meaning::Known(secret) = &reference.meaning
                 && !secret.expose().is_empty()
             {
                 let clean = |text: &mut String| *text = text.replace(secret.expose(), "(secret)");

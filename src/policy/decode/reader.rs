@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::HashSet;
+use std::ptr::from_ref;
 
 use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeSeed, IntoDeserializer, Visitor};
@@ -9,7 +10,7 @@ use serde::forward_to_deserialize_any;
 
 use super::fault::{Fault, Spot, What};
 use crate::model::text;
-use crate::policy::{Entry, Node, NodeValue, Table};
+use crate::policy::{Entry, Meaning, Node, NodeValue, Reference, Table};
 
 /// How deep stand-ins go, for types that contain themselves.
 const DEEPEST: u8 = 8;
@@ -49,14 +50,13 @@ impl<'a> Patches<'a> {
 
     /// Whether anything in `node` is gone around.
     pub(super) fn touch(&self, node: &Node) -> bool {
-        let marked =
-            |node: &Node| self.dropped.contains(&(node as *const _)) || self.replaced.contains(&(node as *const _));
+        let marked = self.dropped.contains(&from_ref(node)) || self.replaced.contains(&from_ref(node));
         let inside = match &node.value {
             NodeValue::List(items) => items.iter().any(|item| self.touch(item)),
             NodeValue::Table(table) => table.values().any(|entry| self.touch(&entry.node)),
             _ => false,
         };
-        inside || marked(node) || self.missing.iter().any(|(table, _)| std::ptr::eq(*table, node))
+        inside || marked || self.missing.iter().any(|(table, _)| std::ptr::eq(*table, node))
     }
 }
 
@@ -82,8 +82,7 @@ impl<'a, 'p> Reader<'a, 'p> {
     }
 
     fn inner(node: &'a Node, patches: &'p Patches<'a>) -> Self {
-        let source =
-            if patches.replaced.contains(&(node as *const _)) { Source::StandIn(0) } else { Source::Node(node) };
+        let source = if patches.replaced.contains(&from_ref(node)) { Source::StandIn(0) } else { Source::Node(node) };
         Self { source, root: false, patches }
     }
 
@@ -116,10 +115,7 @@ impl<'a, 'p> Reader<'a, 'p> {
             NodeValue::Int(number) => visitor.visit_i64(*number),
             NodeValue::Float(number) => visitor.visit_f64(*number),
             NodeValue::Text(text) => visitor.visit_borrowed_str(text),
-            NodeValue::Reference(reference) => match &reference.secret {
-                Ok(secret) => visitor.visit_str(secret.expose()),
-                Err(problem) => Err(Fault::new(What::Reference(problem.clone()))),
-            },
+            NodeValue::Reference(reference) => mean(reference).and_then(|text| visitor.visit_str(text)),
             NodeValue::List(items) => visitor.visit_seq(Items { items: items.iter(), patches }),
             NodeValue::Table(table) => visitor.visit_map(Fields::new(node, table, patches)),
         })
@@ -151,6 +147,15 @@ impl<'a, 'p> Reader<'a, 'p> {
                 self.locate(visitor.visit_map(Fields::stand_ins(fields, self.patches)))
             }
         }
+    }
+}
+
+/// The text that a reference stands for.
+fn mean(reference: &Reference) -> Result<&str, Fault<'_>> {
+    match &reference.meaning {
+        Meaning::Known(secret) => Ok(secret.expose()),
+        Meaning::Unknown => Ok(""),
+        Meaning::Missing(problem) => Err(Fault::new(What::Reference(problem.clone()))),
     }
 }
 
@@ -265,10 +270,8 @@ impl<'a> de::Deserializer<'a> for Reader<'a, '_> {
             }
             // A word may come from outside; a table that happens to look like a reference is one of the variants.
             NodeValue::Reference(reference) if !reference.table.keys().any(|key| variants.contains(&key.as_str())) => {
-                return self.locate(match &reference.secret {
-                    Ok(secret) => visitor.visit_enum(Tagged { name: secret.expose(), key: None, inner: None }),
-                    Err(problem) => Err(Fault::new(What::Reference(problem.clone()))),
-                });
+                let word = mean(reference).and_then(|name| visitor.visit_enum(Tagged { name, key: None, inner: None }));
+                return self.locate(word);
             }
             NodeValue::Reference(reference) => &reference.table,
             NodeValue::Table(table) => table,
@@ -301,7 +304,7 @@ impl<'a> de::SeqAccess<'a> for Items<'a, '_> {
     type Error = Fault<'a>;
 
     fn next_element_seed<T: DeserializeSeed<'a>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault<'a>> {
-        let next = self.items.find(|item| !self.patches.replaced.contains(&(*item as *const _)));
+        let next = self.items.find(|item| !self.patches.replaced.contains(&from_ref(*item)));
         next.map(|item| Reader::inner(item, self.patches).read(seed)).transpose()
     }
 

@@ -19,6 +19,9 @@ pub struct Settings {
     /// How many instances of it run, each with a pool of its own, for the checks across targets.
     #[schemars(range(min = 1))]
     pub instances: Option<u32>,
+    /// How many connections one instance accepts, for the checks across targets.
+    #[schemars(range(min = 1))]
+    pub capacity: Option<u32>,
 }
 
 /// Where an application's settings are published: a file, or a key of Redis.

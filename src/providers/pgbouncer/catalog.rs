@@ -197,6 +197,20 @@ pub const WITHOUT_DEFAULT: &[&str] = &[
     "verbose",
 ];
 
+/// What a setting that nobody has written is, where that is of weight and the same in every version.
+pub fn default_of(name: &str) -> Option<Value> {
+    let known = key(name).filter(|key| key.weight != Weight::None)?;
+    let text = match name {
+        "default_pool_size" => "20",
+        "max_client_conn" => "100",
+        "query_wait_timeout" => "120",
+        "client_login_timeout" => "60",
+        "pool_mode" => "session",
+        _ => "0",
+    };
+    Some(known.unit.read(text))
+}
+
 /// A setting by name.
 pub fn key(name: &str) -> Option<&'static Key> {
     KEYS.binary_search_by(|key| key.name.cmp(name)).ok().map(|at| &KEYS[at])

@@ -123,7 +123,8 @@ pub fn of_change(
     for path in changed {
         let Some(after) = want.get(path) else { continue };
         // What counts is what the people who are connected have now; the file alone disturbs nobody.
-        let before = in_effect(site, id, path).or_else(|| live.and_then(|live| live.get(path)).cloned());
+        let written = || live.and_then(|live| live.get(path)).cloned();
+        let before = in_effect(site, id, path).or_else(written).or_else(|| catalog::default_of(setting(id, path)));
         if before.as_ref() == Some(after) {
             continue;
         }
@@ -143,15 +144,14 @@ pub fn of_change(
     hazards
 }
 
+/// The setting that an attribute is, or that stands in for it.
+fn setting<'a>(id: &ResourceId, path: &'a str) -> &'a str {
+    let attribute = if id.kind == "pool" { layer::pool_attribute(path) } else { None };
+    attribute.and_then(|attribute| attribute.fallback).unwrap_or(path)
+}
+
 fn weight(id: &ResourceId, path: &str) -> Weight {
-    let setting = match id.kind.as_str() {
-        "pool" => match layer::pool_attribute(path) {
-            Some(attribute) => attribute.fallback.unwrap_or(path),
-            None => path,
-        },
-        _ => path,
-    };
-    catalog::key(setting).map_or(Weight::None, |key| key.weight)
+    catalog::key(setting(id, path)).map_or(Weight::None, |key| key.weight)
 }
 
 /// What holds now, where the running server or a setting that stands in for an entry tells it.

@@ -3,11 +3,15 @@
 use tokio::sync::Mutex;
 
 use super::connect::{self, Endpoint, Purpose, Session};
-use super::{Op, Postgres, Settings, Site, Spec, hazard, index, lock, run, site};
+use super::{
+    Op, Postgres, Settings, Site, Spec, cache_table, catalog, database, hazard, index, limits, lock, query, role, run,
+    settings, site,
+};
 use crate::error::Result;
-use crate::model::{HazardKind, Kind};
+use crate::model::{Check, HazardKind, Kind};
 use crate::provider::{
-    Claim, Context, Delta, Draft, Gap, Grants, Holder, Live, Pairing, Problem, Progress, Provider, Reading, Scope, Want,
+    Breadth, Claim, Context, Delta, Draft, Gap, Grants, Holder, Live, Pairing, Problem, Progress, Provider, Reading,
+    Scope, Want,
 };
 
 /// What the kinds have read so far.
@@ -25,14 +29,21 @@ impl Provider for Postgres {
     const NAME: &'static str = "postgres";
     const DOC: &'static str =
         "PostgreSQL: indexes, settings, limits of roles and databases, query contracts, cache tables";
-    const KINDS: &'static [Kind] = &[index::KIND];
+    const KINDS: &'static [Kind] =
+        &[index::KIND, settings::KIND, role::KIND, database::KIND, query::KIND, cache_table::KIND];
     const HAZARDS: &'static [HazardKind] = hazard::ALL;
     const GRANTS: Grants = Grants {
         plan: "grant connect, temporary on database {database} to {role};  -- temporary: to compare expressions on an empty copy of the table\n\
             grant usage on schema public to {role};                    -- each of the target's schemas\n\
-            grant pg_monitor to {role};                                -- to see who would be waited for, sizes and usage",
+            grant pg_monitor to {role};                                -- to see who would be waited for, sizes and usage\n\
+            grant select on pg_file_settings to {role};                -- for `settings`: to see what waits for a restart\n\
+            grant execute on function pg_show_all_file_settings() to {role};",
         apply: "-- building, changing and dropping an index needs the table's owner\n\
-            grant {table_owner} to {role};                             -- the role that owns the tables",
+            grant {table_owner} to {role};                             -- the role that owns the tables\n\
+            grant create on schema public to {role};                   -- for `cache_table`\n\
+            grant alter system on parameter work_mem to {role};        -- for `settings`: each one; PostgreSQL 15 or later\n\
+            grant execute on function pg_reload_conf() to {role};      -- for `settings`\n\
+            alter role {role} createrole;                              -- for `role`",
     };
 
     type Settings = Settings;
@@ -52,6 +63,11 @@ impl Provider for Postgres {
             });
         }
         problems.extend(index::check(settings, wants));
+        problems.extend(settings::check(wants));
+        problems.extend(limits::check(&role::OWNER, wants));
+        problems.extend(limits::check(&database::OWNER, wants));
+        problems.extend(query::check(wants));
+        problems.extend(cache_table::check(settings, wants));
         problems
     }
 
@@ -67,16 +83,38 @@ impl Provider for Postgres {
         let (mut site, identity) = site::read(session, &self.settings).await?;
         let mut found = Found { notes: self.endpoint.notes.clone(), ..Found::default() };
         index::read(session, &self.settings, scope, &mut site, &mut found).await?;
+        let tunes = |want: &Want<Spec>| matches!(&*want.id.kind, "settings" | "role" | "database");
+        if scope.breadth == Breadth::Everything || scope.wanted.iter().any(tunes) {
+            site.catalog = catalog::read(session, site.version).await?;
+            settings::read(scope, &site, &mut found);
+            limits::read(&role::OWNER, session, scope, &site, &mut found).await?;
+            limits::read(&database::OWNER, session, scope, &site, &mut found).await?;
+        }
+        cache_table::read(session, &self.settings, scope, &mut site, &mut found).await?;
         Ok(Reading { site, identity, live: found.live, incomplete: found.incomplete, notes: found.notes })
     }
 
     async fn canonical(&self, site: &Site, pairs: &mut [Pairing<Spec>]) -> Result<Vec<Problem>> {
         let mut session = self.session.lock().await;
-        index::canonical(&mut session, site, pairs).await
+        let mut problems = index::canonical(&mut session, site, pairs).await?;
+        problems.extend(settings::canonical(&mut session, site, pairs).await?);
+        problems.extend(limits::canonical(&role::OWNER, &mut session, site, pairs).await?);
+        problems.extend(limits::canonical(&database::OWNER, &mut session, site, pairs).await?);
+        problems.extend(cache_table::canonical(site, pairs));
+        Ok(problems)
     }
 
     fn steps(site: &Site, deltas: &[Delta<Spec>]) -> Vec<Draft<Op>> {
-        index::steps(site, deltas)
+        let mut drafts = index::steps(site, deltas);
+        drafts.extend(settings::steps(site, deltas));
+        drafts.extend(limits::steps(&role::OWNER, site, deltas));
+        drafts.extend(limits::steps(&database::OWNER, site, deltas));
+        drafts.extend(cache_table::steps(site, deltas));
+        drafts
+    }
+
+    async fn judge(&self, site: &Site, contracts: &[Want<Spec>], deltas: &[Delta<Spec>]) -> Result<Vec<Check>> {
+        query::judge(&self.endpoint, &self.settings, site, contracts, deltas).await
     }
 
     async fn lock(&self, holder: &Holder) -> Result<Claim<lock::Held>> {

@@ -12,6 +12,13 @@ pub const ALL: &[HazardKind] = &[
     REBUILDS_INVALID,
     LOCKS_BRIEFLY,
     BLOCKS_WRITES,
+    NEEDS_RESTART,
+    RISKS_DATA,
+    REFUSES_CONNECTIONS,
+    DROPS_DATA,
+    EVICTS_ROWS,
+    SHORTENS_TTL,
+    REWRITES_TABLE,
 ];
 
 /// A concurrent build.
@@ -74,4 +81,57 @@ pub const BLOCKS_WRITES: HazardKind = HazardKind {
     approval: Approval::Required,
     doc: "PostgreSQL offers no concurrent way for this statement: writers, and for a drop readers too, wait until it is done, and queue while it waits \
         for its own lock. `lock_timeout` bounds the queueing.",
+};
+
+/// A setting that waits for a restart.
+pub const NEEDS_RESTART: HazardKind = HazardKind {
+    code: "needs-restart",
+    approval: Approval::Notice,
+    doc: "The value is written at once and takes effect only when the server is restarted, which evenkeel does not do. Until then plans show it as \
+        restart pending. A value that the machine cannot satisfy keeps the server from starting: check memory before you restart.",
+};
+
+/// A setting that gives up safety.
+pub const RISKS_DATA: HazardKind = HazardKind {
+    code: "risks-data",
+    approval: Approval::Required,
+    doc: "Without `fsync` or `full_page_writes` a crash of the machine can leave the database corrupt beyond repair. \
+        Right for servers whose data can be made again, and for nothing else.",
+};
+
+/// A connection limit below what is in use.
+pub const REFUSES_CONNECTIONS: HazardKind = HazardKind {
+    code: "refuses-connections",
+    approval: Approval::Required,
+    doc: "More sessions are open than the new limit allows. They stay, but every new connection is refused until enough have ended. \
+        Shrink the application's pool first.",
+};
+
+/// Rows that nobody can bring back.
+pub const DROPS_DATA: HazardKind = HazardKind {
+    code: "drops-data",
+    approval: Approval::Required,
+    doc: "The table is dropped with everything in it. For a cache this means that every entry is computed anew: expect load on what it shields.",
+};
+
+/// A cache that becomes smaller than what it holds.
+pub const EVICTS_ROWS: HazardKind = HazardKind {
+    code: "evicts-rows",
+    approval: Approval::Required,
+    doc: "The cache holds more live rows than it may from now on. The next sweep deletes those that would expire first: expect load on what the cache \
+        shields, or lower the limit in several runs.",
+};
+
+/// Entries that will expire sooner.
+pub const SHORTENS_TTL: HazardKind = HazardKind {
+    code: "shortens-ttl",
+    approval: Approval::Notice,
+    doc: "New rows expire sooner than they did, so that entries are computed anew more often. Rows that are there keep their time.",
+};
+
+/// A table that is written anew.
+pub const REWRITES_TABLE: HazardKind = HazardKind {
+    code: "rewrites-table",
+    approval: Approval::Required,
+    doc: "The whole table is copied under a lock that neither readers nor writers pass. Do it while nobody needs the table.",
 };

@@ -77,7 +77,7 @@ fn describe(row: &sqlx::postgres::PgRow) -> Result<Busy, sqlx::Error> {
     let holder = match said {
         Some(words) => words.to_owned(),
         None if name.is_empty() => format!("session {}", row.try_get::<i32, _>("pid")?),
-        None => name,
+        None => name.strip_prefix("evenkeel ").map(str::to_owned).unwrap_or(name),
     };
     Ok(Busy { holder, since: row.try_get("since")? })
 }

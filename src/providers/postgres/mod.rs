@@ -1,20 +1,26 @@
-//! PostgreSQL: indexes, server settings, limits of roles and databases, query contracts, cache tables.
+//! `PostgreSQL`: indexes, server settings, limits of roles and databases, query contracts, cache tables.
 //!
 //! This file is the frame: settings, the kinds, and the provider that hands each kind its part. What a kind knows is in its own file.
 
 pub mod cache_table;
+pub mod catalog;
 pub mod connect;
 pub mod database;
+pub mod explain;
 pub mod failure;
 pub mod frame;
 pub mod hazard;
 pub mod index;
+pub mod limits;
 pub mod lock;
 pub mod op;
+pub mod parameter;
+pub mod quantity;
 pub mod query;
 pub mod quote;
 pub mod role;
 pub mod run;
+pub mod setting;
 pub mod settings;
 pub mod site;
 mod watch;

@@ -54,6 +54,10 @@ pub enum Expect {
         /// The partition's index.
         child: String,
     },
+    /// This question, answered with true.
+    Holds(String),
+    /// This question, answered with true within a few seconds: the server does it in the background. Never already done.
+    Reloaded(String),
     /// An index with these storage parameters.
     Stored {
         /// The schema.

@@ -160,5 +160,27 @@ async fn look(session: &mut Session, expect: &Expect, moment: Moment) -> Result<
         Expect::Renamed { schema, from, to } => look::renamed(session, schema, from, to).await,
         Expect::Attached { child_schema, child, .. } => look::attached(session, child_schema, child).await,
         Expect::Stored { schema, name, set, reset } => look::stored(session, schema, name, set, reset).await,
+        Expect::Holds(question) => answer(session, question).await,
+        Expect::Reloaded(_) if moment == Moment::Before => Ok(Standing::Open),
+        Expect::Reloaded(question) => reloaded(session, question).await,
     }
+}
+
+async fn answer(session: &mut Session, question: &str) -> Result<Standing> {
+    let holds = session.ask(question).await.map_err(failure::explain)?;
+    Ok(if holds { Standing::Done } else { Standing::Open })
+}
+
+/// Waits until the server has read its files: it answers before it has.
+async fn reloaded(session: &mut Session, question: &str) -> Result<Standing> {
+    for _ in 0..50 {
+        let standing = answer(session, question).await?;
+        // Once more even then: other sessions, that of the next reading among them, are told a moment later.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        if standing == Standing::Done {
+            return Ok(Standing::Done);
+        }
+    }
+    let what = "the new values are not in force; `select * from pg_file_settings where error is not null` says why";
+    Ok(Standing::Changed(what.to_owned()))
 }

@@ -27,7 +27,7 @@ pub struct Site {
     pub database: String,
     /// Whether the role may create temporary tables.
     pub may_use_temp: bool,
-    /// The version of HypoPG, where it is installed in this database.
+    /// The version of `hypopg`, where it is installed in this database.
     pub hypopg: Option<String>,
     /// When usage was last counted from zero, in seconds before now.
     pub stats_age: Option<i64>,
@@ -54,6 +54,11 @@ pub struct Site {
     /// The target's own `build_timeout`.
     #[serde(skip)]
     pub build_timeout: Duration,
+    /// The server's parameters, where a kind needs them.
+    pub catalog: super::catalog::Catalog,
+    /// Relations that stand where a cache table should, by the resource's name, each with why it is none.
+    #[serde(skip)]
+    pub foreign: std::collections::BTreeMap<String, String>,
 }
 
 impl Default for Site {
@@ -77,6 +82,8 @@ impl Default for Site {
             indexes: super::index::Known::default(),
             lock_timeout: super::default_lock_timeout().std(),
             build_timeout: super::default_build_timeout().std(),
+            catalog: super::catalog::Catalog::default(),
+            foreign: std::collections::BTreeMap::new(),
         }
     }
 }
@@ -134,6 +141,7 @@ pub async fn read(session: &mut Session, settings: &Settings) -> Result<(Site, S
             indexes: super::index::Known::default(),
             lock_timeout: units::Duration::std(settings.lock_timeout),
             build_timeout: units::Duration::std(settings.build_timeout),
+            ..Site::default()
         })
     };
     let system: i64 = row.try_get("system").map_err(failure::explain)?;

@@ -78,7 +78,7 @@ impl<'a> Clone<'a> {
             match &delta.want {
                 Some(Spec::Index(index)) => statements.push(index.create(delta.id.label())),
                 Some(Spec::CacheTable(table)) if delta.live.is_none() => {
-                    statements.extend(table.create(delta.id.label()))
+                    statements.extend(table.create(delta.id.label()));
                 }
                 _ => {}
             }

@@ -266,7 +266,7 @@ impl Sqlite {
             version: text_at(row, 0),
             page_size: number(1),
             size: number(1) * number(2),
-            journal: text_at(row, 3),
+            journal: if sql::in_wal_mode(&self.file)? { "wal".into() } else { text_at(row, 3) },
             analyzed: schema.statistics.is_some(),
             busy_timeout: self.busy_timeout,
             rows,

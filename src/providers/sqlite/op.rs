@@ -68,13 +68,13 @@ impl Op {
             };
             return Err(Error::new(ErrorKind::Conflict, message).hint("plan again to see what is there now"));
         }
-        let total = self.statements.len() as u64;
-        for (done, statement) in (0..).zip(&self.statements) {
+        for statement in &self.statements {
             let phase = statement.split(" on ").next().and_then(|text| text.lines().next()).unwrap_or(statement);
-            progress.tell(phase, done, total);
+            // SQLite does not tell how far it is.
+            progress.tell(phase, 0, 0);
             database.run(statement).await?;
         }
-        progress.tell(COMMIT, total, total);
+        progress.tell(COMMIT, 0, 0);
         Ok(database.run(COMMIT).await?)
     }
 

@@ -120,9 +120,10 @@ pub async fn judge(
             Ok(details) => {
                 let breaches = query.judge(&details, schema);
                 let plan = text::tame(&details.join("; "));
-                match breaches.is_empty() {
-                    true => (Verdict::Pass, plan, None),
-                    false => (Verdict::Fail, breaches.join(", "), Some(format!("SQLite's plan is: {plan}"))),
+                if breaches.is_empty() {
+                    (Verdict::Pass, plan, None)
+                } else {
+                    (Verdict::Fail, breaches.join(", "), Some(format!("SQLite's plan is: {plan}")))
                 }
             }
         };
@@ -139,10 +140,7 @@ pub fn details(rows: &[sqlx::sqlite::SqliteRow]) -> Vec<String> {
 
 fn single(sql: &str) -> Result<(), String> {
     let tokens = token::split(sql)?;
-    let statement = match tokens.as_slice() {
-        [statement @ .., Token::Sign(";")] => statement,
-        statement => statement,
-    };
+    let statement = tokens.strip_suffix(&[Token::Sign(";")]).unwrap_or(&tokens);
     if statement.contains(&Token::Sign(";")) {
         return Err("a contract is about one statement".into());
     }

@@ -60,17 +60,26 @@ impl Database {
     }
 
     async fn open(options: SqliteConnectOptions, promise: Option<Stamp>) -> Result<Self> {
-        let mut connection = options.disable_statement_logging().connect().await.map_err(Failure::of)?;
+        let mut connection =
+            options.disable_statement_logging().connect().await.map_err(|error| Failure::of(&error))?;
         let abandoned = Arc::new(AtomicBool::new(false));
         let flag = abandoned.clone();
         let wanted = move || !flag.load(Ordering::Relaxed);
-        connection.lock_handle().await.map_err(Failure::of)?.set_progress_handler(LOOK_UP_EVERY, wanted);
+        connection
+            .lock_handle()
+            .await
+            .map_err(|error| Failure::of(&error))?
+            .set_progress_handler(LOOK_UP_EVERY, wanted);
         Ok(Self { connection: Some(connection), abandoned, promise })
     }
 
     /// Runs `text`, whatever it returns.
     pub async fn run(&mut self, text: &str) -> Result<(), Failure> {
-        sqlx::raw_sql(AssertSqlSafe(text)).execute(self.connection()).await.map(drop).map_err(Failure::of)
+        sqlx::raw_sql(AssertSqlSafe(text))
+            .execute(self.connection())
+            .await
+            .map(drop)
+            .map_err(|error| Failure::of(&error))
     }
 
     /// The rows of `text`, with `values` bound to its parameters.
@@ -79,7 +88,7 @@ impl Database {
         for value in values {
             query = query.bind(*value);
         }
-        query.fetch_all(self.connection()).await.map_err(Failure::of)
+        query.fetch_all(self.connection()).await.map_err(|error| Failure::of(&error))
     }
 
     /// Whether everything that was read so far is what the file holds: false where somebody began to write while it was read on the
@@ -122,8 +131,8 @@ pub fn beside(file: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Byte 18 of the header says how the file is written: 2 is WAL.
-fn in_wal_mode(file: &Path) -> Result<bool> {
+/// Whether changes go to a log beside the file. Byte 18 of the header says so; SQLite itself does not while it is promised that nobody writes.
+pub fn in_wal_mode(file: &Path) -> Result<bool> {
     let mut header = [0; 19];
     let read = File::open(file).and_then(|mut file| file.read(&mut header)).map_err(|error| unreadable(file, error))?;
     Ok(read == header.len() && header[18] == 2)
@@ -156,7 +165,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    fn of(error: sqlx::Error) -> Self {
+    fn of(error: &sqlx::Error) -> Self {
         match error.as_database_error() {
             Some(database) => {
                 let code = database.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or_default();

@@ -13,9 +13,9 @@ use crate::model::{Hazard, Impact, Stage, text};
 use crate::provider::{Delta, Draft};
 
 /// For what reads a whole table, which takes as long as it takes.
-const BUILD_TIMEOUT: Duration = Duration::from_secs(2 * 3600);
+const BUILD_TIMEOUT: Duration = Duration::from_hours(2);
 /// For what only changes the schema.
-const SCHEMA_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+const SCHEMA_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// What to run for these differences.
 pub fn draft(site: &Site, deltas: &[Delta<Spec>]) -> Vec<Draft<Op>> {
@@ -101,9 +101,9 @@ fn evicts(site: &Site, name: &str, live: &CacheTable, want: &CacheTable) -> Vec<
 
 fn drops(site: &Site, name: &str, index: &Index) -> Hazard {
     let mut evidence = vec![format!("`{}` has {}", index.table, site.rows(&index.table))];
-    let same = |found: &&String| found.eq_ignore_ascii_case(name);
+    let same = |found: &String| found.eq_ignore_ascii_case(name);
     let mut statistics = site.schema.statistics.iter().flatten();
-    let statistic = statistics.find(|statistic| statistic.index.as_ref().filter(same).is_some());
+    let statistic = statistics.find(|statistic| statistic.index.as_ref().is_some_and(same));
     if let Some(rows) = statistic.and_then(|statistic| statistic.stat.split(' ').nth(1)?.parse().ok()) {
         evidence.push(format!("it narrows them to about {}", text::thousands(rows)));
     }

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::sql::Database;
 use super::{Op, Settings, Sqlite};
 use crate::error::Result;
-use crate::model::{Action, Origin, ResourceId, TargetId, units, value};
+use crate::model::{Action, Facts, Origin, ResourceId, TargetId, units, value};
 use crate::provider::{Breadth, Context, Delta, Pairing, Problem, Progress, Provider, Scope, Want};
 
 type Spec = super::Spec;
@@ -97,7 +97,7 @@ impl Place {
                 Some(_) if id.kind == "index" => Action::Replace,
                 Some(_) => Action::Update,
             };
-            deltas.push(Delta { id, action, want: Some(want), live, changed: Vec::new(), facts: Default::default() });
+            deltas.push(Delta { id, action, want: Some(want), live, changed: Vec::new(), facts: Facts::default() });
         }
         for want in wants.iter().filter(|want| want.spec.is_none()) {
             if let Some(live) = live(&want.id) {

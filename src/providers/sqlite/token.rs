@@ -198,9 +198,8 @@ fn spaced(before: &[Token], token: &Token) -> bool {
     };
     let last = before.len() - 1;
     match (&before[last], token) {
-        (Token::Sign("(" | "."), _) | (_, Token::Sign(")" | "," | ".")) => false,
+        (Token::Sign("(" | "."), _) | (_, Token::Sign(")" | "," | ".")) | (Token::Quoted(_), Token::Sign("(")) => false,
         (Token::Word(word), Token::Sign("(")) => is_keyword(word) && !is_function(word),
-        (Token::Quoted(_), Token::Sign("(")) => false,
         // Two minus signs in a row would begin a comment.
         (Token::Sign(_), Token::Sign(_)) => true,
         _ => !unary(last),

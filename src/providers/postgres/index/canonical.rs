@@ -39,7 +39,7 @@ fn parameter(value: &Value) -> Value {
 }
 
 /// Whether nothing of the definition needs the server to be understood.
-fn is_plain(want: &Index, live: Option<&Index>) -> bool {
+pub fn is_plain(want: &Index, live: Option<&Index>) -> bool {
     let stored = want.with.is_empty() || live.is_some_and(|live| live.with == want.with);
     want.columns.iter().all(|column| text::plain(column).is_some())
         && want.predicate.is_none()
@@ -58,9 +58,7 @@ pub fn needs_server(want: &Index, live: &Index) -> bool {
 /// When the server cannot be asked.
 pub async fn canonical(session: &mut Session, site: &Site, pairs: &mut [Pairing<Spec>]) -> Result<Vec<Problem>> {
     let mut problems = Vec::new();
-    let mut jobs = Vec::new();
-    // The pair and its side that a job speaks for.
-    let mut sides: Vec<(usize, Side)> = Vec::new();
+    let mut first = Vec::new();
     for (number, pair) in pairs.iter_mut().enumerate() {
         let Spec::Index(want) = &mut pair.want else { continue };
         let live = match &pair.live {
@@ -72,8 +70,7 @@ pub async fn canonical(session: &mut Session, site: &Site, pairs: &mut [Pairing<
         if want.tablespace.as_deref() == Some(&site.tablespace) {
             want.tablespace = None;
         }
-        if let Some(name) = live.and_then(|live| live.name.as_ref()).filter(|_| want.name.is_none()) {
-            debug_assert_ne!(name, pair.id.label());
+        if live.is_some_and(|live| live.name.is_some()) && want.name.is_none() {
             want.name = Some(pair.id.label().to_owned());
         }
         if live == Some(want) {
@@ -83,58 +80,88 @@ pub async fn canonical(session: &mut Session, site: &Site, pairs: &mut [Pairing<
         let found = missing(&pair.id, want, &table, site);
         if !found.is_empty() {
             problems.extend(found);
-            continue;
-        }
-        if is_plain(want, live) || !site.can_shadow() {
-            continue;
-        }
-        let mut path = vec![table.schema.clone()];
-        path.extend(site.schemas.iter().filter(|schema| **schema != table.schema).cloned());
-        if !path.iter().any(|schema| schema == "public") {
-            path.push("public".to_owned());
-        }
-        jobs.push(Job { table: table.clone(), spec: want.clone(), path });
-        sides.push((number, Side::Want));
-        // The live definition is the server's own, but not always what the server would make of it again.
-        if let Some(live) = live.filter(|live| needs_server(want, live) && live.table == want.table) {
-            jobs.push(Job { table, spec: live.clone(), path: Vec::new() });
-            sides.push((number, Side::Live));
+        } else if !is_plain(want, live) && site.can_shadow() {
+            // Beside a live one, one round mostly tells; what is new is followed to where it stays the same.
+            let rounds = if live.is_some() { 1 } else { shadow::FIXPOINT };
+            first.push((number, Side::Want, Job { table, spec: want.clone(), path: path(want, site), rounds }));
         }
     }
-    if !jobs.is_empty() {
-        let answers = shadow::ask(session, &jobs).await?;
-        for ((number, side), answer) in sides.into_iter().zip(answers) {
-            let pair = &mut pairs[number];
-            match (side, answer) {
-                (Side::Want, Answer::Fine(parts)) => settle(&mut pair.want, parts),
-                (Side::Live, Answer::Fine(parts)) => {
-                    if let Some(live) = &mut pair.live {
-                        settle(live, parts);
-                    }
-                }
-                (Side::Want, Answer::Refused(refusal)) => problems.extend(refused(pair, refusal)?),
-                // What is there was accepted once; a copy that is not leaves it as it is read.
-                (Side::Live, Answer::Refused(_)) => {}
-            }
+    let asked: Vec<usize> = first.iter().map(|(number, ..)| *number).collect();
+    problems.extend(ask(session, pairs, first).await?);
+
+    // What still differs may only be spelled otherwise: the live text is not always what the server would make of it again.
+    let mut second = Vec::new();
+    for number in asked {
+        let Pairing { want: Spec::Index(want), live: Some(Spec::Index(live)), id } = &pairs[number] else { continue };
+        let refused = problems.iter().any(|problem| problem.id.as_ref() == Some(id));
+        if refused || live.table != want.table || !needs_server(want, live) {
+            continue;
+        }
+        let Some(table) = Relation::parse(&want.table, &site.schema) else { continue };
+        for (side, spec) in [(Side::Want, want), (Side::Live, live)] {
+            // Both are the server's own texts by now, in which every name is complete.
+            let job = Job { table: table.clone(), spec: spec.clone(), path: Vec::new(), rounds: shadow::FIXPOINT };
+            second.push((number, side, job));
         }
     }
+    problems.extend(ask(session, pairs, second).await?);
     problems.extend(pairs.iter().filter_map(|pair| pinned(pair, site)));
     Ok(problems)
 }
 
-#[derive(Clone, Copy)]
+/// Where names without a schema are looked for: beside the table, in the target's schemas, and where extensions mostly are.
+pub fn path(want: &Index, site: &Site) -> Vec<String> {
+    let mut path: Vec<String> =
+        Relation::parse(&want.table, &site.schema).map(|table| table.schema).into_iter().collect();
+    for schema in site.schemas.iter().map(String::as_str).chain(["public"]) {
+        if !path.iter().any(|known| known == schema) {
+            path.push(schema.to_owned());
+        }
+    }
+    path
+}
+
+/// Asks about `jobs`, each for one side of a numbered pair, and puts the answers there.
+async fn ask(
+    session: &mut Session,
+    pairs: &mut [Pairing<Spec>],
+    jobs: Vec<(usize, Side, Job)>,
+) -> Result<Vec<Problem>> {
+    let mut problems = Vec::new();
+    if jobs.is_empty() {
+        return Ok(problems);
+    }
+    let (sides, jobs): (Vec<_>, Vec<_>) = jobs.into_iter().map(|(number, side, job)| ((number, side), job)).unzip();
+    let answers = shadow::ask(session, &jobs).await?;
+    for ((number, side), answer) in sides.into_iter().zip(answers) {
+        let pair = &mut pairs[number];
+        let spec = match side {
+            Side::Want => Some(&mut pair.want),
+            Side::Live => pair.live.as_mut(),
+        };
+        match (answer, spec) {
+            (Answer::Fine(parts), Some(Spec::Index(spec))) => settle(spec, parts),
+            (Answer::Refused(refusal), _) if side == Side::Want => problems.extend(refused(pair, refusal)?),
+            // What is there was accepted once; a copy that is not leaves it as it is read.
+            _ => {}
+        }
+    }
+    Ok(problems)
+}
+
+/// One of the two sides of a pair.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Side {
     Want,
     Live,
 }
 
-fn settle(spec: &mut Spec, parts: text::Parts) {
-    if let Spec::Index(index) = spec {
-        index.columns = parts.columns;
-        index.predicate = parts.predicate;
-        index.include = parts.include;
-        index.include.sort();
-    }
+/// Puts what the server reads back into a definition.
+pub fn settle(spec: &mut Index, parts: text::Parts) {
+    spec.columns = parts.columns;
+    spec.predicate = parts.predicate;
+    spec.include = parts.include;
+    spec.include.sort();
 }
 
 /// What the catalog already shows to be missing.
@@ -186,12 +213,14 @@ fn refused(pair: &Pairing<Spec>, refusal: Refusal) -> Result<Option<Problem>> {
         "rest" if !want.include.is_empty() => "include",
         "rest" => "method",
         // An access method or a uniqueness that does not fit fails with the columns already.
-        "columns" if message.contains("access method") && message.contains("does not exist") => "method",
+        "columns" if message.starts_with("access method") && message.contains("does not exist") => "method",
         "columns" if message.contains("does not support unique") => "unique",
         other => other,
     };
     let hint = match state.as_str() {
-        "42883" | "42704" => Some("name what is not PostgreSQL's own with its schema, as in `public.f(x)`".to_owned()),
+        "42883" | "42704" if attribute != "method" => {
+            Some("name what is not PostgreSQL's own with its schema, as in `public.f(x)`".to_owned())
+        }
         "42601" if attribute == "columns" => {
             Some("put an expression that is no function call in brackets: `(a + b)`".to_owned())
         }

@@ -36,8 +36,8 @@ pub fn of_build(site: &Site, want: &Index, table: &Relation, difference: &Differ
         hazards.push(UNIQUE_BUILD.with("fails when two rows have the same key"));
     }
     if let Some(bytes) = estimate.filter(|bytes| *bytes >= LARGE) {
-        let size = grammar::size(bytes);
-        hazards.push(DISK_SPACE.with(format!("about {size} to keep, and up to {size} more while it is sorted")));
+        let room = grammar::size(bytes);
+        hazards.push(DISK_SPACE.with(format!("about {room} to keep, and up to {room} more while it is sorted")));
     }
     hazards
 }

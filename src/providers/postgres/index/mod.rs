@@ -5,6 +5,7 @@ mod catalog;
 mod check;
 mod evidence;
 pub mod look;
+mod lookalike;
 pub mod name;
 mod partition;
 mod read;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::catalog::{self, Entry};
 use super::name::{self, Relation};
 use super::table::{self, Table};
-use super::{Index, canonical, remark};
+use super::{Index, canonical, lookalike, remark};
 use crate::error::Result;
 use crate::model::{Facts, ResourceId};
 use crate::provider::{Breadth, Gap, Live, Scope, Want};
@@ -87,7 +87,8 @@ pub async fn read(
         found.notes.extend(remark::leftovers(&rest));
     }
     found.notes.extend(remark::stale(site, &declared.by_id, found));
-    found.notes.extend(remark::same_elsewhere(scope.wanted, &rest, site, found));
+    let alike = lookalike::find(session, scope.wanted, &mut rest, site, found).await?;
+    found.notes.extend(remark::shorten(alike, "index that is there under another name"));
     list_undeclared(rest, &declared, site, found);
     Ok(())
 }

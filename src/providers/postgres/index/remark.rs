@@ -1,14 +1,13 @@
 //! Remarks about indexes for the plan's reader: duplicates, leftovers, what stands in the way. Nothing here is compared.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::catalog::Entry;
 use super::name::{self, Relation};
-use super::{Index, canonical, sql};
+use super::{Index, sql};
 use crate::model::{ResourceId, text};
-use crate::provider::Want;
+use crate::providers::postgres::Site;
 use crate::providers::postgres::frame::Found;
-use crate::providers::postgres::{Site, Spec};
 
 /// How many remarks of one sort are told before the rest is only counted.
 const MOST: usize = 10;
@@ -104,33 +103,6 @@ pub fn stale(site: &Site, declared: &BTreeMap<ResourceId, Relation>, found: &Fou
     shorten(notes.collect(), "leftover of a replacement")
 }
 
-/// Indexes that are declared under one name and there under another.
-pub fn same_elsewhere(wanted: &[Want<Spec>], entries: &[Entry], site: &Site, found: &Found) -> Vec<String> {
-    let there: BTreeSet<&ResourceId> = found.live.iter().map(|live| &live.id).collect();
-    let mut by_columns: BTreeMap<(&str, &[String]), Vec<&Entry>> = BTreeMap::new();
-    for entry in entries.iter().filter(|entry| entry.spec.valid && entry.pinned.is_none()) {
-        by_columns.entry((&entry.spec.table, &entry.spec.columns)).or_default().push(entry);
-    }
-    let mut notes = Vec::new();
-    for want in wanted.iter().filter(|want| !there.contains(&want.id)) {
-        let Some(Spec::Index(spec)) = &want.spec else { continue };
-        let spec = Index { name: None, rename_from: None, ..canonical::normal(spec, &want.id, &site.schema) };
-        let same = by_columns.get(&(spec.table.as_str(), spec.columns.as_slice())).into_iter().flatten();
-        let same = same.copied().find(|entry| Index { name: None, ..entry.spec.clone() } == spec);
-        if let Some(entry) =
-            same.filter(|entry| !there.contains(&ResourceId::named("index", entry.index.name.as_str())))
-        {
-            notes.push(format!(
-                "`{}` already is what `{}` is to be; adopt it without a build: rename_from = \"{}\"",
-                entry.index.full(),
-                want.id,
-                entry.index.name
-            ));
-        }
-    }
-    shorten(notes, "index that is there under another name")
-}
-
 /// Tables whose owner the role is not, so that applying will be refused.
 pub fn owners(site: &Site) -> Vec<String> {
     let notes = site.indexes.tables.iter().filter_map(|(relation, table)| {
@@ -145,7 +117,8 @@ pub fn owners(site: &Site) -> Vec<String> {
     shorten(notes.collect(), "table that belongs to another role")
 }
 
-fn shorten(mut notes: Vec<String>, noun: &str) -> Vec<String> {
+/// The first few remarks, and how many more there are.
+pub fn shorten(mut notes: Vec<String>, noun: &str) -> Vec<String> {
     if notes.len() > MOST {
         let more = notes.split_off(MOST).len();
         notes.push(format!("and {more} more of the sort: {noun}"));

@@ -1,6 +1,6 @@
 //! Asks the server what it makes of a definition: builds it on an empty copy of the table in a transaction that is rolled back.
 //!
-//! Five round trips for all definitions together. No lock is taken on the real tables, nothing of them is read but their columns' types.
+//! A constant number of round trips for all definitions together. No lock is taken on the real tables, nothing of them is read but their columns' types.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,12 @@ pub struct Job {
     pub spec: Index,
     /// Where names without a schema are looked for, in this order, after the server's own.
     pub path: Vec<String>,
+    /// How often at most to build what was read back, until it stays the same; 1 reads it back once.
+    pub rounds: u32,
 }
+
+/// More rounds than any definition has been seen to need.
+pub const FIXPOINT: u32 = 5;
 
 /// What the server says of a definition.
 #[derive(Debug)]
@@ -87,13 +92,13 @@ async fn transact(session: &mut Session, request: &str) -> Result<String, sqlx::
 fn request(jobs: &[Job]) -> String {
     let mut tables: BTreeMap<&Relation, Vec<serde_json::Value>> = BTreeMap::new();
     for (number, job) in jobs.iter().enumerate() {
-        let Job { table, spec, path } = job;
+        let Job { table, spec, path, rounds } = job;
         let unique = if spec.unique { "unique " } else { "" };
         // Storage and predicate go in separately, so that the part at fault can be told. The tablespace plays no part.
         let bare =
             Index { predicate: None, include: Vec::new(), tablespace: None, columns: Vec::new(), ..spec.clone() };
         let tail = sql::definition(&bare);
-        let tail = tail.split_once("()").map_or("", |(_, tail)| tail);
+        let tail = tail.split_once("()").map_or_else(String::new, |(_, tail)| tail.to_owned());
         let path: Vec<_> =
             std::iter::once("pg_catalog").chain(path.iter().map(String::as_str)).map(quote::ident).collect();
         tables.entry(table).or_default().push(json!({
@@ -104,6 +109,7 @@ fn request(jobs: &[Job]) -> String {
             "tail": tail,
             "where": spec.predicate.as_ref().map(|predicate| format!(" where {predicate}")).unwrap_or_default(),
             "path": path.join(", "),
+            "rounds": rounds,
         }));
     }
     let tables: Vec<_> = tables
@@ -138,7 +144,10 @@ fn judge(said: Said, spec: &Index) -> Result<Answer> {
         None => Answer::Fine(parts),
         Some(culprit) => Answer::Refused(Refusal {
             state: String::new(),
-            message: "each text must be one column or expression, and nothing more".to_owned(),
+            message: match culprit {
+                "where" => "the server finds no condition in it".to_owned(),
+                _ => "each text must be one column or expression, and nothing more".to_owned(),
+            },
             hint: None,
             culprit: culprit.to_owned(),
         }),

@@ -29,7 +29,7 @@ begin
                     statement := format(job->>'frame', entry->>'table', job->>'columns')
                         || (job->>'include') || (job->>'tail') || (job->>'where');
                     definition := null;
-                    for round in 1..5 loop
+                    for round in 1..(job->>'rounds')::int loop
                         before := definition;
                         begin
                             perform set_config('search_path', case when round = 1 then job->>'path' else 'pg_catalog' end, true);

@@ -1,9 +1,9 @@
 //! The statements about indexes, as they are printed and sent.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::Index;
-use crate::providers::postgres::quote::{ident, qualified};
+use crate::providers::postgres::quote::{ident, literal, qualified};
 
 /// How an index is built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,34 +21,28 @@ pub fn create(build: Build, name: &str, table: &str, spec: &Index) -> String {
         Build::Concurrently => (" concurrently", ""),
         Build::ParentOnly => ("", "only "),
     };
-    format!("create {unique}index{concurrently} {} on {only}{table}{}", ident(name), definition(spec))
+    format!("create {unique}index{concurrently} {} on {only}{table} {}", ident(name), definition(spec))
 }
 
 /// What follows the table: method, columns, and the rest.
 pub fn definition(spec: &Index) -> String {
-    let mut out = String::new();
+    let mut parts = Vec::new();
     if spec.method != "btree" {
-        out.push_str(&format!(" using {}", ident(&spec.method)));
+        parts.push(format!("using {}", ident(&spec.method)));
     }
-    out.push_str(&format!(" ({})", spec.columns.join(", ")));
+    parts.push(format!("({})", spec.columns.join(", ")));
     if !spec.include.is_empty() {
-        out.push_str(&format!(" include ({})", spec.include.join(", ")));
+        parts.push(format!("include ({})", spec.include.join(", ")));
     }
     if !spec.nulls_distinct {
-        out.push_str(" nulls not distinct");
+        parts.push("nulls not distinct".to_owned());
     }
     if !spec.with.is_empty() {
-        let with: Vec<_> =
-            spec.with.iter().map(|(key, value)| format!("{} = {}", ident(key), parameter(value))).collect();
-        out.push_str(&format!(" with ({})", with.join(", ")));
+        parts.push(format!("with ({})", parameters(&spec.with)));
     }
-    if let Some(tablespace) = &spec.tablespace {
-        out.push_str(&format!(" tablespace {}", ident(tablespace)));
-    }
-    if let Some(predicate) = &spec.predicate {
-        out.push_str(&format!(" where {predicate}"));
-    }
-    out
+    parts.extend(spec.tablespace.as_ref().map(|tablespace| format!("tablespace {}", ident(tablespace))));
+    parts.extend(spec.predicate.as_ref().map(|predicate| format!("where {predicate}")));
+    parts.join(" ")
 }
 
 /// `drop index concurrently …`
@@ -72,15 +66,19 @@ pub fn attach(parent_schema: &str, parent: &str, child_schema: &str, child: &str
 }
 
 /// `alter index … set (…)`
-pub fn set_parameters<'a>(schema: &str, name: &str, with: impl Iterator<Item = (&'a String, &'a Value)>) -> String {
-    let with: Vec<_> = with.map(|(key, value)| format!("{} = {}", ident(key), parameter(value))).collect();
-    format!("alter index {} set ({})", qualified(schema, name), with.join(", "))
+pub fn set_parameters(schema: &str, name: &str, with: &Map<String, Value>) -> String {
+    format!("alter index {} set ({})", qualified(schema, name), parameters(with))
 }
 
 /// `alter index … reset (…)`
-pub fn reset_parameters<'a>(schema: &str, name: &str, keys: impl Iterator<Item = &'a String>) -> String {
-    let keys: Vec<_> = keys.map(|key| ident(key)).collect();
+pub fn reset_parameters(schema: &str, name: &str, keys: &[String]) -> String {
+    let keys: Vec<_> = keys.iter().map(|key| ident(key)).collect();
     format!("alter index {} reset ({})", qualified(schema, name), keys.join(", "))
+}
+
+fn parameters(with: &Map<String, Value>) -> String {
+    let parts: Vec<_> = with.iter().map(|(key, value)| format!("{} = {}", ident(key), parameter(value))).collect();
+    parts.join(", ")
 }
 
 /// A storage parameter's value as every version reads it.
@@ -88,7 +86,7 @@ fn parameter(value: &Value) -> String {
     match value {
         Value::Bool(true) => "on".to_owned(),
         Value::Bool(false) => "off".to_owned(),
-        Value::String(text) => crate::providers::postgres::quote::literal(text),
+        Value::String(text) => literal(text),
         other => other.to_string(),
     }
 }

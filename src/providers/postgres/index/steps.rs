@@ -65,11 +65,11 @@ pub fn steps(site: &Site, deltas: &[Delta<Spec>]) -> Vec<Draft<Op>> {
 }
 
 fn difference<'a>(site: &Site, delta: &'a Delta<Spec>) -> Option<Difference<'a>> {
-    let side = |spec: &'a Option<Spec>| match spec {
+    let place = |spec: &'a Option<Spec>| match spec {
         Some(Spec::Index(index)) => name::index_of(&delta.id, index, &site.schema).map(|relation| (index, relation)),
         _ => None,
     };
-    let (want, live) = (side(&delta.want), side(&delta.live));
+    let (want, live) = (place(&delta.want), place(&delta.live));
     (want.is_some() || live.is_some()).then_some(Difference { delta, want, live })
 }
 
@@ -81,8 +81,9 @@ fn twin<'a>(
 ) -> Option<(Relation, &'a ResourceId)> {
     let (want, index) = difference.want.as_ref()?;
     let bare = |spec: &Index| Index { name: None, rename_from: None, ..spec.clone() };
-    let (want, found) = (bare(want), all.iter().filter(|other| other.delta.action == Action::Delete));
-    found
+    let want = bare(want);
+    all.iter()
+        .filter(|other| other.delta.action == Action::Delete)
         .filter_map(|other| other.live.as_ref().map(|live| (other, live)))
         .find(|(other, (live, place))| {
             place.schema == index.schema && bare(live) == want && !drafting.kept.contains(&other.delta.id)
@@ -179,9 +180,9 @@ impl<'a> Drafting<'a> {
                 continue;
             }
             let sql = if reset.is_empty() {
-                sql::set_parameters(&there.schema, &there.name, set.iter())
+                sql::set_parameters(&there.schema, &there.name, &set)
             } else {
-                sql::reset_parameters(&there.schema, &there.name, reset.iter())
+                sql::reset_parameters(&there.schema, &there.name, &reset)
             };
             // Only these two change without stopping those who use the index.
             let soft = |key: &String| matches!(key.as_str(), "fillfactor" | "deduplicate_items");

@@ -20,10 +20,12 @@ insert into users (id, email, name, tenant_id, createdAt, is_active, payload, pr
   from (with recursive s(value) as (select 1 union all select value + 1 from s where value < 200) select value from s);
 "#;
 
+#[expect(clippy::needless_pass_by_value, reason = "the table reads best with literals")]
 fn on(columns: Value) -> Value {
     json!({ "table": "users", "columns": columns })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the table reads best with literals")]
 fn partial(columns: Value, filter: &str) -> Value {
     json!({ "table": "users", "columns": columns, "where": filter })
 }
