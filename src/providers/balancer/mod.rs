@@ -16,7 +16,8 @@ pub const BALANCE: Kind = Kind { name: "balance", doc: "how requests are spread 
 /// How nodes are watched.
 pub const HEALTH: Kind = Kind { name: "health", doc: "how nodes are checked, and when one is taken out", ..SINGLE };
 /// How connections to the nodes are kept.
-pub const REUSE: Kind = Kind { name: "reuse", doc: "how many connections a node gets, and how they are kept", ..SINGLE };
+pub const REUSE: Kind =
+    Kind { name: "reuse", doc: "how many connections a node gets, and how they are kept", ..SINGLE };
 /// A node.
 pub const NODE: Kind = Kind {
     name: "node",

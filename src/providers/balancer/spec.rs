@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::units::Duration;
 use crate::model::ResourceId;
+use crate::model::units::Duration;
 use crate::provider::Problem;
 
 /// A resource of a balancer.
@@ -159,10 +159,9 @@ pub fn faults(id: &ResourceId, spec: &Spec) -> Vec<Problem> {
         Spec::Health(health) => {
             millis("interval", health.interval);
             millis("timeout", health.timeout);
-            for (attribute, count) in [
-                ("unhealthy_threshold", health.unhealthy_threshold),
-                ("healthy_threshold", health.healthy_threshold),
-            ] {
+            for (attribute, count) in
+                [("unhealthy_threshold", health.unhealthy_threshold), ("healthy_threshold", health.healthy_threshold)]
+            {
                 if count == Some(0) {
                     fault(attribute, "a threshold is at least 1".into(), "for example 2");
                 }

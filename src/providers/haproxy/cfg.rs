@@ -76,6 +76,11 @@ impl Cfg {
     pub fn sections(&self) -> Vec<(String, String, Range<usize>)> {
         let mut found: Vec<(String, String, Range<usize>)> = Vec::new();
         for at in 0..self.lines.len() {
+            // Most lines begin none; a quoted keyword would be one, too.
+            let start = self.line(at).trim_start();
+            if !start.starts_with(['"', '\'', '\\']) && !SECTIONS.iter().any(|keyword| start.starts_with(keyword)) {
+                continue;
+            }
             let words = self.words(at);
             let Some(first) = words.first().filter(|word| SECTIONS.contains(&word.text.as_str())) else { continue };
             if let Some((_, _, range)) = found.last_mut() {
@@ -169,7 +174,11 @@ impl Cfg {
             _ if first == "server" => self.last_said(&range),
             _ => range.start,
         };
-        let like = if behind == range.start { (behind + 1..range.end).find(|at| !self.words(*at).is_empty()) } else { Some(behind) };
+        let like = if behind == range.start {
+            (behind + 1..range.end).find(|at| !self.words(*at).is_empty())
+        } else {
+            Some(behind)
+        };
         let indent = like.map_or("    ", |at| &self.line(at)[..self.line(at).len() - self.line(at).trim_start().len()]);
         let line = format!("{indent}{text}");
         let end = self.lines[behind][self.line(behind).len()..].to_owned();
