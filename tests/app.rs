@@ -101,3 +101,31 @@ fn a_key_of_redis_is_exchanged_and_told() {
         through.expect(0);
     }
 }
+
+#[test]
+fn production_and_development_are_overlays_of_one_policy() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for (env, max, min) in [("production", 20, 5), ("development", 10, 2)] {
+        let folder = Folder::new();
+        for file in [
+            "policies/app.toml",
+            "policies/pgbouncer.toml",
+            "policies/env/production.toml",
+            "policies/env/development.toml",
+        ] {
+            let text = fs::read_to_string(root.join(file)).expect("a policy");
+            // The same policy on files of our own, with no server.
+            let text = text.replace("/etc/shop/runtime.json", "runtime.json").replace("/etc/pgbouncer/", "");
+            let lines = text.lines().filter(|line| !line.starts_with("admin_url"));
+            folder.write(file, &lines.fold(String::new(), |text, line| text + line + "\n"));
+        }
+        folder.write("pgbouncer.ini", "[databases]\n[pgbouncer]\nmax_client_conn = 10\n");
+        let run = |args: &[&str]| Run::new(&folder).args(args).args(["--env", env]);
+        run(&["check"]).code(0);
+        run(&["apply", "--yes", "--allow", "shrinks-pool", "--allow", "changes-pool-mode"]).code(0);
+        run(&["plan", "--detailed-exitcode"]).code(0);
+        let published = folder.read("runtime.json");
+        assert!(published.contains(&format!("\"max\": {max},")), "{published}");
+        assert!(published.contains(&format!("\"min\": {min}")), "{published}");
+    }
+}

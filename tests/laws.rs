@@ -12,6 +12,8 @@ mod honest;
 mod lock;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "redis")]
+mod redis;
 mod secret;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -80,6 +82,22 @@ laws!(on_haproxy, super::haproxy::Pool:
     steady::planning_writes_nothing,
 );
 
+#[cfg(feature = "redis")]
+laws!(on_redis, super::redis::Cache:
+    approval::a_plan_edited_by_hand_is_refused,
+    approval::a_plan_for_another_system_is_refused,
+    approval::a_stale_plan_is_refused,
+    approval::an_approved_plan_is_applied_and_may_be_applied_again,
+    honest::what_cannot_be_read_makes_the_plan_incomplete,
+    lock::an_interrupted_run_finishes_its_step_and_says_the_rest,
+    lock::two_concurrent_runs_one_waits_or_names_the_holder,
+    secret::no_output_holds_a_secret,
+    steady::an_outside_edit_drifts_at_exactly_its_address,
+    steady::applied_once_the_plan_is_empty_and_applying_does_nothing,
+    steady::exported_the_plan_is_empty,
+    steady::planning_writes_nothing,
+);
+
 #[cfg(feature = "crash-points")]
 laws!(killed_on_haproxy, super::haproxy::Pool:
     crash::killed_after_any_step_it_converges,
@@ -94,6 +112,12 @@ laws!(killed_on_sqlite, super::sqlite::Shop:
 
 #[cfg(all(feature = "postgres", feature = "crash-points"))]
 laws!(killed_on_postgres, super::postgres::Shop:
+    crash::killed_after_any_step_it_converges,
+    crash::killed_before_any_step_it_converges,
+);
+
+#[cfg(all(feature = "redis", feature = "crash-points"))]
+laws!(killed_on_redis, super::redis::Cache:
     crash::killed_after_any_step_it_converges,
     crash::killed_before_any_step_it_converges,
 );

@@ -11,4 +11,6 @@ mod postgres;
 #[cfg(feature = "postgres")]
 mod postgres_index;
 mod readme;
+#[cfg(feature = "redis")]
+mod redis;
 mod tidy;

@@ -292,6 +292,23 @@ fn holder() -> Holder {
     }
 }
 
+fn email() -> Vec<Want<Spec>> {
+    vec![want("users_email", json!({ "table": "users", "columns": ["email"] }))]
+}
+
+fn lower_email() -> Vec<Want<Spec>> {
+    vec![want(
+        "users_email",
+        json!({ "table": "users", "columns": ["lower(email)"], "where": "status in ('open', 'new')" }),
+    )]
+}
+
+async fn plan(shop: &Postgres, wants: &[Want<Spec>], prune: &[&str]) -> String {
+    look(shop, wants, prune).await.expect("a look").plan()
+}
+
 mod definitions;
 mod injection;
 mod lifecycle;
+mod partitions;
+mod problems;

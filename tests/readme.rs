@@ -51,17 +51,27 @@ fn examples(text: &str) -> Vec<Example> {
         assert!(fence.starts_with("```"), "line {}: a block must follow", number + 2);
         let inside = lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "```");
         // A block may show the command as it is typed.
-        let output = inside.filter(|line| !line.starts_with("$ ")).fold(String::new(), |text, line| text + line + "\n");
+        let typed = format!("$ {command}");
+        let output = inside.filter(|line| *line != typed).fold(String::new(), |text, line| text + line + "\n");
         found.push(Example { line: number + 1, command: command.to_owned(), output });
     }
     found
 }
 
-/// Whether what is printed is what is shown, `[…]` standing for any text within a line.
+/// Whether what is printed is what is shown, `[…]` standing for any text within a line, and alone on a line for any lines.
 fn matches(shown: &str, printed: &str) -> bool {
     let (shown, printed): (Vec<_>, Vec<_>) = (shown.trim_end().lines().collect(), printed.trim_end().lines().collect());
-    shown.len() == printed.len()
-        && shown.iter().zip(printed).all(|(shown, printed)| fits(shown.trim_end(), printed.trim_end()))
+    follow(&shown, &printed)
+}
+
+fn follow(shown: &[&str], printed: &[&str]) -> bool {
+    match shown {
+        [] => printed.is_empty(),
+        ["[…]", rest @ ..] => (0..=printed.len()).any(|from| follow(rest, &printed[from..])),
+        [line, rest @ ..] => {
+            printed.first().is_some_and(|first| fits(line.trim_end(), first.trim_end())) && follow(rest, &printed[1..])
+        }
+    }
 }
 
 fn fits(shown: &str, printed: &str) -> bool {
@@ -80,4 +90,6 @@ fn examples_are_found_and_compared() {
     check("a […] b\n", "a 1 2 c", false);
     check("took […] ms, […]\n", "took 3 ms, done\n", true);
     check("a\n", "a\nb\n", false);
+    check("a\n[…]\nd\n", "a\nb\nc\nd\n", true);
+    check("a\n[…]\nd\n", "a\nb\nc\n", false);
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::args::{ApplyArgs, Globals};
@@ -35,7 +36,8 @@ pub async fn run(world: &World, globals: &Globals, args: &ApplyArgs) -> Result {
     let by_target = by_target(&policy)?;
     let opened = session::open(&policy, globals.connect_timeout)?;
     let connections = session::connect(&opened, &selection).await;
-    let planned = session::plan(&policy, &opened, &connections, &selection, Purpose::Apply).await?;
+    let mut planned = session::plan(&policy, &opened, &connections, &selection, Purpose::Apply).await?;
+    gate::grant(&mut planned.plan.steps, &allowed);
     let document = Document::from(&planned.plan);
 
     emitter.print(&document, Format::Text)?;
@@ -223,13 +225,15 @@ async fn execute(
 fn on_interrupt(world: &World) -> watch::Receiver<bool> {
     let (sender, receiver) = watch::channel(false);
     let mut listener = world.listener();
+    // Listening begins here, not when the task first runs: a signal in between would end the program.
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return receiver;
+    };
     tokio::spawn(async move {
-        let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) else {
-            return;
-        };
         loop {
             tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
+                _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
             if sender.send_replace(true) {

@@ -1,13 +1,15 @@
 //! Reading policy files from disk: which ones, in which order, laid over with what.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::args::Globals;
 use super::exit::{Failure, Result};
+use super::session;
 use super::world::World;
 use crate::error::Error;
-use crate::model::Severity;
-use crate::policy::{self, File, Input, Lookup, Policy, Vocabulary};
+use crate::model::{Diagnostic, Severity};
+use crate::policy::{self, File, Input, Lookup, Policy, Vocabulary, codes};
 use crate::providers::REGISTRY;
 
 /// What becomes of `{ env = … }` and `{ file = … }`.
@@ -43,12 +45,25 @@ pub fn policy(world: &World, globals: &Globals, paths: &[PathBuf], references: R
 /// # Errors
 /// Every problem of every file, together.
 pub fn use_files(world: &World, base: &[File], overlays: &[File], lookup: Lookup<'_>) -> Result<Policy> {
-    let (policy, diagnostics) = policy::load(Input { base, overlays, vocabulary: &vocabulary(), lookup });
+    let (policy, mut diagnostics) = policy::load(Input { base, overlays, vocabulary: &vocabulary(), lookup });
     if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+        diagnostics.extend(further(&policy));
         return Err(Failure::Policy(diagnostics, policy.sources));
     }
     world.warn(&diagnostics, &policy.sources);
     Ok(policy)
+}
+
+/// What the providers say of the part that could be read, so that all problems are told at once. What they miss, or do not
+/// accept as a whole, may be in the part that could not.
+fn further(policy: &Policy) -> Vec<Diagnostic> {
+    match session::open(policy, Duration::ZERO) {
+        Err(Failure::Policy(mut found, _)) => {
+            found.retain(|diagnostic| !matches!(diagnostic.code, codes::MISSING_KEY | codes::REJECTED));
+            found
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn sources(globals: &Globals, paths: &[PathBuf]) -> Result<(Vec<File>, Vec<File>)> {

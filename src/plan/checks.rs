@@ -208,8 +208,10 @@ fn server_connections(database: &Subject, targets: &[Subject]) -> Option<Check> 
     });
     room -= direct;
     let beside = if direct > 0 { format!(" beside {} of roles that come directly", n(direct)) } else { String::new() };
+    // The size of a pool is for each user that comes.
+    let each = if pools.iter().all(|pool| pool.user.is_some()) { "" } else { " for each user" };
     let message = format!(
-        "pools of {} may open {} connections for each user; `{}` has room for {}{beside}",
+        "pools of {} may open {} connections{each}; `{}` has room for {}{beside}",
         names(poolers.iter().copied()),
         n(most),
         database.id,
@@ -293,7 +295,9 @@ fn duration(attributes: &Attributes, name: &str) -> Option<Duration> {
 fn cache_order(app: &Subject, targets: &[Subject]) -> Option<Check> {
     let mut levels: Vec<(i64, String, Duration)> = app
         .of_kind("cache_level")
-        .filter_map(|(id, level, _)| Some((level.get("priority")?.as_i64()?, id.to_string(), duration(level, "ttl")?)))
+        .filter_map(|(id, level, _)| {
+            Some((level.get("priority")?.as_i64()?, app.id.resource(id.clone()).to_string(), duration(level, "ttl")?))
+        })
         .collect();
     levels.sort();
     let database = behind(app, targets).filter(|target| target.id.provider == "postgres");
@@ -355,11 +359,7 @@ fn edge_ttl(cdn: &Subject) -> Option<Check> {
             )
         }
         None if rules.is_empty() => return None,
-        None => format!(
-            "{} of `{}` keep at the edge at least as long as in browsers",
-            text::count(rules.len(), "rule"),
-            cdn.id
-        ),
+        None => format!("the rules of `{}` keep at the edge at least as long as in browsers", cdn.id),
     };
     let origins = broken.iter().filter_map(|(.., origin)| (*origin).clone());
     Some(check("edge-ttl", broken.is_empty(), message, "raise edge_ttl, or lower browser_ttl", origins))
@@ -431,8 +431,14 @@ mod tests {
                     "pool.x": {"connection": {"user": "app", "dbname": "shop"}, "max_db_connections": 15}}
             })
         };
-        insta::assert_snapshot!(judged(&shop(100, 30)), @r"");
-        insta::assert_snapshot!(judged(&shop(60, 40)), @r"");
+        insta::assert_snapshot!(judged(&shop(100, 30)), @r"
+        Pass server-connections: pools of `pgbouncer.a` and `pgbouncer.b` may open 50 connections; `postgres.shop` has room for 87 beside 10 of roles that come directly [1 4 5 6 7]
+        Pass connection-limit: pools of `pgbouncer.a` and `pgbouncer.b` may open 50 connections; `postgres.shop.database.shop` allows 50 [3 5 7]
+        ");
+        insta::assert_snapshot!(judged(&shop(60, 40)), @r"
+        Fail server-connections: pools of `pgbouncer.a` and `pgbouncer.b` may open 60 connections; `postgres.shop` has room for 47 beside 10 of roles that come directly [1 4 5 6 7]
+        Fail connection-limit: pools of `pgbouncer.a` and `pgbouncer.b` may open 60 connections; `postgres.shop.database.shop` allows 50 [3 5 7]
+        ");
         assert_eq!(
             judged(&json!({
                 "postgres.shop": {"settings": {"max_connections": 10}},
@@ -449,11 +455,11 @@ mod tests {
             "pgbouncer.main": {"settings": {"max_client_conn": 100}},
             "app.api": {"@upstream": "pgbouncer.main", "@instances": 4, "pool": {"max": 20}},
             "app.jobs": {"@upstream": "pgbouncer.main", "pool": {"max": 30}}
-        })), @r"");
+        })), @"Fail client-connections: all instances of `app.api` and `app.jobs` may open 110 connections; `pgbouncer.main` takes 100 [1 2 3]");
         insta::assert_snapshot!(judged(&json!({
             "haproxy.web": {"@upstream": "app.api", "reuse": {"max_connections": 200}},
             "app.api": {"@capacity": 100}
-        })), @r"");
+        })), @"Fail node-connections: `haproxy.web` opens up to 200 connections to a node; an instance of `app.api` accepts 100 [1]");
     }
 
     #[test]
@@ -464,6 +470,10 @@ mod tests {
             "app.api": {"@upstream": "pgbouncer.main", "cache_level.l1": {"ttl": "5m", "priority": 1}, "cache_level.l2": {"ttl": "1h", "priority": 2}},
             "cloudflare.assets": {"rule.a": {"edge_ttl": "1h", "browser_ttl": "1d"}, "rule.b": {"edge_ttl": "1d", "browser_ttl": "1d"}},
             "cloudflare.fine": {"rule.b": {"edge_ttl": "1d", "browser_ttl": "1h"}, "rule.c": {"edge_ttl": "respect"}}
-        })), @r"");
+        })), @r"
+        Fail cache-order: `postgres.shop.cache_table.pages` keeps entries for 30m, shorter than `app.api.cache_level.l2` above it with 1h [2 3 1]
+        Fail edge-ttl: `cloudflare.assets.rule.a` keeps for 1h at the edge and for 1d in browsers [4]
+        Pass edge-ttl: the rules of `cloudflare.fine` keep at the edge at least as long as in browsers []
+        ");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use super::{Plan, guard};
-use crate::model::{Approval, HazardKind, Pattern, TargetId, Verdict};
+use crate::model::{Address, Approval, HazardKind, Pattern, Step, TargetId, Verdict};
 
 /// The code under which a failing contract or cross-target rule is allowed.
 pub const FAILING_CHECK: &str = "fails-check";
@@ -48,8 +48,7 @@ impl Allow {
         &self.code
     }
 
-    /// Whether it allows `code` at `address`.
-    pub fn covers(&self, code: &str, address: &str) -> bool {
+    fn covers(&self, code: &str, address: &str) -> bool {
         self.code == code && self.pattern.as_ref().is_none_or(|pattern| pattern.matches(address))
     }
 }
@@ -57,6 +56,19 @@ impl Allow {
 /// Every code that can be allowed, given the hazards of all providers.
 pub fn codes<'a>(hazards: impl Iterator<Item = &'a HazardKind>) -> impl Iterator<Item = &'a str> {
     hazards.map(|hazard| hazard.code).chain(guard::DOCS.iter().map(|(code, _)| *code)).chain([FAILING_CHECK])
+}
+
+/// Takes what is allowed at every address of its step as approved: it needs no further word.
+pub fn grant(steps: &mut [Step], allowed: &[Allow]) {
+    for step in steps {
+        for hazard in &mut step.hazards {
+            let granted =
+                |address: &Address| allowed.iter().any(|allow| allow.covers(hazard.code, &address.to_string()));
+            if step.covers.iter().all(granted) {
+                hazard.approval = Approval::Notice;
+            }
+        }
+    }
 }
 
 /// Everything in the way of `plan`, given what is allowed everywhere and by each target's own policy.

@@ -2,15 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::gate::Allow;
+use super::checks::{self, Subject};
+use super::gate::{self, Allow};
 use super::guard::{self, Census};
 use super::{Incomplete, Note, Plan, TargetSummary, order};
 use crate::diff::{self, Want};
 use crate::error::{Error, Result};
 use crate::model::change::Suppressed;
-use crate::model::{
-    Action, Address, Approval, Change, Check, Kind, Many, Origin, Pattern, ResourceId, Step, StepId, TargetId,
-};
+use crate::model::{Action, Address, Change, Check, Kind, Many, Origin, Pattern, ResourceId, Step, StepId, TargetId};
 use crate::policy::{Policy, Resource, Target};
 use crate::provider::{Drift, Pair, Survey, Surveyor, Wanted};
 
@@ -73,10 +72,12 @@ pub async fn make(
     let mut planned =
         Planned { plan: Plan { policy_digest: policy.digest.clone(), ..Plan::default() }, ..Planned::default() };
     let mut drafted = Vec::new();
+    let mut subjects = Vec::new();
     for Looked { target, kinds, survey } in looked {
         match survey {
             Ok(survey) => {
-                drafted.extend(plan_target(policy, target, kinds, survey, (selection, purpose), &mut planned).await?)
+                subjects.push(Subject::of_survey(target, kinds, &survey.pairs));
+                drafted.extend(plan_target(policy, target, kinds, survey, (selection, purpose), &mut planned).await?);
             }
             Err(error) => {
                 let what = target.id.to_string();
@@ -87,6 +88,8 @@ pub async fn make(
             }
         }
     }
+    let across = checks::across(&subjects).into_iter().filter(|check| selection.takes(&check.name));
+    planned.plan.checks.extend(across);
     planned.plan.steps = ordered(policy, &planned.plan.changes, drafted);
     Ok(planned)
 }
@@ -159,7 +162,9 @@ async fn plan_target(
         })
         .collect();
     let mut steps = steps(&target.id, surveyor.as_mut(), &drifts)?;
-    allow(target, &mut steps);
+    // What the policy itself allows needs no further approval.
+    let allowed: Vec<Allow> = target.guards.allow.iter().filter_map(|text| text.parse().ok()).collect();
+    gate::grant(&mut steps, &allowed);
     let checks = match surveyor.judge().await {
         Ok(checks) => checks
             .into_iter()
@@ -248,20 +253,6 @@ fn steps(target: &TargetId, surveyor: &mut dyn Surveyor, drifts: &[Drift]) -> Re
             op: draft.op,
         })
         .collect())
-}
-
-/// What the policy itself allows needs no further approval.
-fn allow(target: &Target, steps: &mut [Step]) {
-    let allowed: Vec<Allow> = target.guards.allow.iter().filter_map(|text| text.parse().ok()).collect();
-    for step in steps {
-        for hazard in &mut step.hazards {
-            let covers =
-                |address: &Address| allowed.iter().any(|allow| allow.covers(hazard.code, &address.to_string()));
-            if step.covers.iter().all(covers) {
-                hazard.approval = Approval::Notice;
-            }
-        }
-    }
 }
 
 fn ordered(policy: &Policy, changes: &[Change], mut steps: Vec<Step>) -> Vec<Step> {

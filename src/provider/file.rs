@@ -341,7 +341,7 @@ mod tests {
         check(None, "Conflict: `/a.ini` was changed by somebody else since it was read; nothing was written").await;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
         check(Some(b"theirs"), "Denied: `/a.ini` is read-only; nothing was written").await;
-        assert_eq!(obstacle(&path).await.is_some(), true);
+        assert!(obstacle(&path).await.is_some());
         assert_eq!(names(folder.path()), ["a.ini"]);
     }
 

@@ -7,6 +7,8 @@ pub mod haproxy;
 pub mod pgbouncer;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg(feature = "redis")]
+pub mod redis;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
@@ -20,6 +22,8 @@ pub static REGISTRY: &[Descriptor] = &[
     crate::provider::describe::<pgbouncer::Pgbouncer>(),
     #[cfg(feature = "postgres")]
     crate::provider::describe::<postgres::Postgres>(),
+    #[cfg(feature = "redis")]
+    crate::provider::describe::<redis::Redis>(),
     #[cfg(feature = "sqlite")]
     crate::provider::describe::<sqlite::Sqlite>(),
 ];

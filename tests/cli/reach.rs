@@ -42,9 +42,9 @@ fn what_the_server_rejects_is_told_at_the_policy_line() {
             words.iter().fold(output, |output, word| output.says(word));
         }
     };
-    check("table = \"users\"\ncolumns = [\"lower(email\"]", &["shop.toml:6", "syntax error"]);
+    check("table = \"users\"\ncolumns = [\"lower(email\"]", &["shop.toml:6", "brackets"]);
     check("table = \"users\"\ncolumns = [\"tenant_id\"]\nwhere = \"tenant_id >\"", &["shop.toml:7", "syntax error"]);
-    check("table = \"users\"\ncolumns = [\"tenant\"]", &["shop.toml:6", "tenant_id"]);
+    check("table = \"users\"\ncolumns = [\"tenant\"]", &["shop.toml:6", "no column `tenant`"]);
     check("table = \"usrs\"\ncolumns = [\"tenant_id\"]", &["shop.toml:5", "usrs"]);
     check("table = \"users\"\ncolumns = [\"tenant_id\"]\nmethod = \"btre\"", &["shop.toml:7", "btre"]);
     check("table = \"users\"\ncolumns = [\"random()\"]", &["shop.toml:6", "IMMUTABLE"]);

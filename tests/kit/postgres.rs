@@ -71,6 +71,16 @@ impl Postgres {
         })
     }
 
+    /// A fresh server that shares nothing with the others: they are all copies of one, down to its system identifier.
+    pub fn start_stranger() -> Self {
+        on_free_port(|port| {
+            let folder = Folder::new();
+            own(folder.path());
+            initialise(folder.path(), &folder.file("data"));
+            Self::launch(folder, port)
+        })
+    }
+
     /// Starts the server whose data are in `folder`; none if it does not come up.
     fn launch(folder: Folder, port: u16) -> Option<Self> {
         let sockets = folder.file("sockets");

@@ -13,7 +13,7 @@ pub const PASSWORD: &str = "planted-redis-pw-4Wv";
 /// A server in a temporary folder, with a password and a configuration file that it may rewrite.
 #[derive(Debug)]
 pub struct Redis {
-    _daemon: Daemon,
+    daemon: Daemon,
     folder: Folder,
     port: u16,
 }
@@ -21,16 +21,36 @@ pub struct Redis {
 impl Redis {
     /// A fresh, empty server.
     pub fn start() -> Self {
+        Self::with("")
+    }
+
+    /// A fresh, empty server with more lines in its configuration.
+    pub fn with(more: &str) -> Self {
+        Self::run_as(&[], more)
+    }
+
+    /// A sentinel, alone, that watches the primary at `port` under this name.
+    pub fn sentinel(name: &str, port: u16) -> Self {
+        let watch = format!(
+            "sentinel monitor {name} 127.0.0.1 {port} 1\nsentinel auth-pass {name} {PASSWORD}\n\
+             sentinel down-after-milliseconds {name} 1000\nsentinel failover-timeout {name} 5000"
+        );
+        Self::run_as(&["--sentinel"], &watch)
+    }
+
+    fn run_as(args: &[&str], more: &str) -> Self {
         on_free_port(|port| {
             let folder = Folder::new();
             let config = format!(
-                "bind 127.0.0.1\nport {port}\ndir {}\nsave \"\"\nappendonly no\nrequirepass {PASSWORD}\n",
-                folder.path().display()
+                "bind 127.0.0.1\nport {port}\ndir {}\n{}requirepass {PASSWORD}\n{more}\n",
+                folder.path().display(),
+                // A sentinel stores nothing, and knows no words for it.
+                if args.is_empty() { "save \"\"\nappendonly no\n" } else { "" }
             );
             let config = folder.write("redis.conf", &config);
             let console = File::create(folder.file("console.log")).expect("a file can be made");
             let mut command = Command::new("redis-server");
-            command.arg(config).stdout(console).stderr(Stdio::null());
+            command.arg(config).args(args).stdout(console).stderr(Stdio::null());
             let mut daemon = Daemon::start(&mut command, folder.path());
             let mut dead = false;
             let up = eventually(Duration::from_secs(20), || {
@@ -38,7 +58,7 @@ impl Redis {
                 dead || ask(port, &["ping"]) == "PONG"
             });
             assert!(up, "Redis does not answer: {}", folder.read("console.log"));
-            (!dead).then(|| Self { _daemon: daemon, folder, port })
+            (!dead).then(|| Self { daemon, folder, port })
         })
     }
 
@@ -50,6 +70,22 @@ impl Redis {
     /// Runs one command and gives the answer as `redis-cli` prints it.
     pub fn run(&self, command: &[&str]) -> String {
         ask(self.port, command)
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Sends a signal by its name, `KILL`.
+    pub fn signal(&self, name: &str) {
+        self.daemon.signal(name);
+    }
+
+    /// Runs a script with these arguments, once for each number below `n`, all in one go: `redis.call("set", "k" .. i, "v")`.
+    pub fn each(&self, n: u32, script: &str) {
+        let looped = format!("for i = 0, {n} - 1 do {script} end");
+        assert_eq!(self.run(&["eval", &looped, "0"]), "");
     }
 
     /// Its configuration file as it is now.

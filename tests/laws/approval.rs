@@ -51,7 +51,7 @@ pub fn a_plan_edited_by_hand_is_refused<S: Subject>() {
 
 /// A plan for one system is not applied to another one, however alike.
 pub fn a_plan_for_another_system_is_refused<S: Subject>() {
-    let (one, other) = (S::start(), S::start());
+    let (one, other) = (S::start(), S::another());
     let plan = save(&one);
     other.folder().write("plan.json", &plan);
     refused(&other, S::TARGET);

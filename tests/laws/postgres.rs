@@ -80,14 +80,18 @@ select datconnlimit from pg_database where datname = 'shop';
 select name, setting from pg_settings where sourcefile like '%postgresql.auto.conf' order by 1;
 ";
 
+impl Shop {
+    fn on(server: Postgres) -> Self {
+        server.sql(SCHEMA);
+        Self { folder: Folder::with_policy(&(allow_all("postgres") + POLICY)), server }
+    }
+}
+
 impl Subject for Shop {
     const TARGET: &'static str = "postgres.shop";
 
     fn start() -> Self {
-        let folder = Folder::with_policy(&(allow_all("postgres") + POLICY));
-        let server = Postgres::start();
-        server.sql(SCHEMA);
-        Self { folder, server }
+        Self::on(Postgres::start())
     }
 
     fn folder(&self) -> &Folder {
@@ -118,10 +122,8 @@ impl Subject for Shop {
     }
 
     fn hold(&self) -> Hold {
-        // What has been locked for writing is waited for by a concurrent build, a definition of a role and of the cache's table.
-        self.server.hold(
-            "begin; lock table users in row exclusive mode; lock table pg_authid, pg_class in share row exclusive mode;",
-        )
+        // A concurrent build waits for everybody who has begun to write; nothing else does.
+        self.server.hold("begin; lock table users in row exclusive mode;")
     }
 
     fn held_up(&self) -> bool {
@@ -135,7 +137,15 @@ impl Subject for Shop {
             [postgres.elsewhere.index.a]\ntable = \"t\"\ncolumns = [\"a\"]\n"
     }
 
-    fn logged(&self) -> Vec<String> {
+    fn another() -> Self {
+        Self::on(Postgres::start_stranger())
+    }
+
+    fn sent(&self) -> Vec<String> {
+        self.server.statements().into_iter().map(|statement| statement.text).collect()
+    }
+
+    fn changing(&self) -> Vec<String> {
         kept(&self.server.statements())
     }
 

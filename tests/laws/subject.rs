@@ -40,9 +40,18 @@ pub trait Subject: Sized {
     /// A second target of the same provider that is not there, as policy text.
     fn elsewhere(&self) -> &'static str;
 
-    /// The statements that the system logged and that change something, in order, without what was rolled back; empty where
-    /// it keeps no log.
-    fn logged(&self) -> Vec<String> {
+    /// Another system with the same content, that nobody can take for this one.
+    fn another() -> Self {
+        Self::start()
+    }
+
+    /// All statements that the system logged, in order; none where it keeps no log.
+    fn sent(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Those of them that change something and were not rolled back.
+    fn changing(&self) -> Vec<String> {
         Vec::new()
     }
 

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use evenkeel::model::{Verdict, value};
-use evenkeel::plan::make::{Looked, Planned, Selection, make};
+use evenkeel::plan::make::{Looked, Planned, Purpose, Selection, make};
 use evenkeel::policy::{File, Input, Lookup, Policy, Target, load};
 use evenkeel::provider::{Breadth, Connection, Context, Descriptor, Progress};
 use evenkeel::providers::REGISTRY;
@@ -95,7 +95,7 @@ impl Shop {
             return Err(tell(&policy, &survey.problems));
         }
         let looked = Looked { target: &target, kinds: descriptor.kinds, survey: Ok(survey) };
-        let planned = make(&policy, vec![looked], &Selection::default()).await.expect("no defect");
+        let planned = make(&policy, vec![looked], &Selection::default(), Purpose::Apply).await.expect("no defect");
         Ok((planned, connection))
     }
 

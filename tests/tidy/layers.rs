@@ -35,7 +35,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ),
     ("plan", &["sqlx", "redis", "reqwest", "clap", "std::net", "std::process"]),
     ("render", &["tokio", "sqlx", "redis", "reqwest", "clap", "std::fs", "std::net", "std::process"]),
-    ("provider", &["sqlx", "redis", "reqwest", "clap", "std::fs", "std::net", "std::process"]),
+    // `provider::file` is the transport that all file-backed providers share.
+    ("provider", &["sqlx", "redis", "reqwest", "clap", "std::net", "std::process"]),
     ("providers", &["clap", "indicatif", "annotate_snippets"]),
 ];
 

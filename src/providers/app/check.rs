@@ -200,6 +200,7 @@ mod tests {
     use crate::model::Origin;
     use serde_json::json;
 
+    #[expect(clippy::needless_pass_by_value, reason = "reads better where it is called")]
     fn check(publish: serde_json::Value, wants: serde_json::Value) -> String {
         let settings: Settings = serde_json::from_value(json!({ "publish": publish })).unwrap();
         let wants: Vec<Want<Spec>> = wants

@@ -55,6 +55,9 @@ pub struct Edit {
     value: Option<Value>,
 }
 
+/// The resources of a document.
+pub type Published = Vec<(ResourceId, Spec)>;
+
 /// A document that has been read.
 #[derive(Clone, Debug, Default)]
 pub struct Document {
@@ -80,7 +83,7 @@ impl Document {
     ///
     /// # Errors
     /// None in practice; a value that passed and does not decode is a defect.
-    pub fn resources(&self) -> Result<(Vec<(ResourceId, Spec)>, Vec<String>)> {
+    pub fn resources(&self) -> Result<(Published, Vec<String>)> {
         let (mut found, mut notes) = (Vec::new(), Vec::new());
         for (kind, names) in KINDS {
             let Some(Value::Object(there)) = self.value.get(*kind) else { continue };

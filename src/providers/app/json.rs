@@ -137,9 +137,8 @@ fn value_end(text: &str, from: usize) -> usize {
                 }
             }
             b'{' | b'[' => depth += 1,
-            b'}' | b']' if depth == 0 => return at,
+            b'}' | b']' | b',' if depth == 0 => return at,
             b'}' | b']' => depth -= 1,
-            b',' if depth == 0 => return at,
             byte if byte.is_ascii_whitespace() && depth == 0 => return at,
             _ => {}
         }

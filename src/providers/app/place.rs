@@ -22,10 +22,10 @@ pub enum Place {
 #[derive(Debug)]
 pub enum Lock {
     /// Beside the file.
-    File(#[expect(dead_code, reason = "held until it is dropped")] file::Lock),
+    File(file::Lock),
     /// Beside the key.
     #[cfg(feature = "redis")]
-    Redis(#[expect(dead_code, reason = "held until it is dropped")] super::redis::Lock),
+    Redis(super::redis::Lock),
 }
 
 impl Place {

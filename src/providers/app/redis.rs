@@ -34,7 +34,7 @@ const RELEASE: &str = "if redis.call('get', KEYS[1]) == ARGV[1] then return redi
 /// A key of Redis.
 pub struct Key {
     connection: MultiplexedConnection,
-    key: String,
+    name: String,
     channel: Option<String>,
     place: String,
 }
@@ -56,11 +56,12 @@ struct Note {
 
 impl std::fmt::Debug for Key {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Key({} {})", self.place, self.key)
+        write!(f, "Key({} {})", self.place, self.name)
     }
 }
 
 /// An error of the client; its text names no password.
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` gives it away")]
 fn fault(error: RedisError) -> Error {
     let denied = matches!(error.code(), Some("NOPERM" | "NOAUTH" | "WRONGPASS"));
     let kind = match () {
@@ -78,7 +79,7 @@ impl Key {
     ///
     /// # Errors
     /// `Usage` for a URL that is none; else as the server or the network says.
-    pub async fn connect(url: &Secret, key: String, channel: Option<String>) -> Result<Self> {
+    pub async fn connect(url: &Secret, name: String, channel: Option<String>) -> Result<Self> {
         let wrong =
             || Error::usage("this is no URL of a Redis").hint("write it as \"redis://user:password@host:6379/0\"");
         // The parser's own error could quote the URL.
@@ -93,7 +94,7 @@ impl Key {
                 Error::new(ErrorKind::Unreachable, error.to_string())
             }
         })?;
-        Ok(Self { connection, key, channel, place })
+        Ok(Self { connection, name, channel, place })
     }
 
     /// `host:port`.
@@ -107,7 +108,7 @@ impl Key {
     /// As the server says.
     pub async fn read(&self) -> Result<Option<Vec<u8>>> {
         let mut connection = self.connection.clone();
-        redis::cmd("GET").arg(&self.key).query_async(&mut connection).await.map_err(fault)
+        redis::cmd("GET").arg(&self.name).query_async(&mut connection).await.map_err(fault)
     }
 
     /// Replaces the document, if it still is `before`.
@@ -117,7 +118,7 @@ impl Key {
     pub async fn replace(&self, before: Option<&[u8]>, text: &str) -> Result<()> {
         let mut connection = self.connection.clone();
         let done: i64 = Script::new(EXCHANGE)
-            .key(&self.key)
+            .key(&self.name)
             .arg(i64::from(before.is_some()))
             .arg(before.unwrap_or_default())
             .arg(text)
@@ -129,12 +130,12 @@ impl Key {
             return Ok(());
         }
         let what =
-            format!("the key `{}` was changed by somebody else since it was read; nothing was written", self.key);
+            format!("the key `{}` was changed by somebody else since it was read; nothing was written", self.name);
         Err(Error::new(ErrorKind::Conflict, what).hint("plan again to see what it holds now"))
     }
 
     fn lock_key(&self) -> String {
-        format!("evenkeel:lock:{}", self.key)
+        format!("evenkeel:lock:{}", self.name)
     }
 
     /// Takes the lock, without waiting.

@@ -136,6 +136,7 @@ macro_rules! words {
 }
 words! {
     /// What a write does.
+    #[expect(clippy::enum_variant_names, reason = "these are the names they go by")]
     WritePolicy {
         /// Writes to the source and to every level.
         WriteThrough,

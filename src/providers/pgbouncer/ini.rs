@@ -65,7 +65,7 @@ fn text(bytes: &[u8]) -> String {
 /// # Errors
 /// The first place at which the server would refuse it.
 pub fn parse(bytes: &[u8]) -> Result<Vec<Item>, Fault> {
-    let fault = |at: usize, message| Fault { line: 1 + bytes[..at].iter().filter(|b| **b == b'\n').count(), message };
+    let fault = |at: usize, message| Fault { line: bytes[..at].split(|b| *b == b'\n').count(), message };
     if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
         return Err(fault(at, "a zero byte, at which the server stops reading"));
     }

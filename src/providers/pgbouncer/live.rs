@@ -129,14 +129,13 @@ fn pool(site: &Site, name: &str, line: Option<&str>, want: Option<&Want<Spec>>) 
     let here = want.is_some_and(|want| want.spec.is_some());
     let want = wanted(want)?.unwrap_or_default();
     Ok(match (site.tree.is_some(), &site.running, file, running) {
-        (false, _, _, running) => running.cloned(),
         (true, None, file, _) => file,
         // In the file and not loaded: it is still to be made.
         (true, Some(_), Some(_), None) if here => None,
         (true, Some(_), Some(file), None) => Some(file),
         // Loaded and no longer in the file: nothing of it lasts.
         (true, Some(_), None, Some(_)) if here => Some(Layer::new()),
-        (true, Some(_), None, running) => running.cloned(),
+        (false, _, _, running) | (true, Some(_), None, running) => running.cloned(),
         (true, Some(server), Some(file), Some(now)) => {
             let value = |attribute: &layer::Attribute| {
                 let (written, now) = (file.get(attribute.path), now.get(attribute.path));

@@ -40,7 +40,7 @@ pub struct Pgbouncer {
 #[derive(Debug)]
 enum Reached {
     /// It is open.
-    Open(Console),
+    Open(Box<Console>),
     /// It does not let this user in; the file can be read all the same.
     Refused { reason: String, hint: Option<String> },
     /// The policy names none.
@@ -121,7 +121,7 @@ impl Provider for Pgbouncer {
         let console = match &settings.admin_url {
             None => Reached::None,
             Some(url) => match Console::connect(url).await {
-                Ok(console) => Reached::Open(console),
+                Ok(console) => Reached::Open(Box::new(console)),
                 Err(error) if error.kind() == ErrorKind::Denied => {
                     Reached::Refused { reason: error.to_string(), hint: error.next().map(str::to_owned) }
                 }

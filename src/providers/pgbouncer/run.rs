@@ -67,7 +67,7 @@ pub async fn run(console: Option<&Console>, config: Option<&Path>, op: &Op) -> R
         (Op::Set { key, value, .. }, Some(console), _) => {
             console.ask(&op.to_string()).await?;
             let running = look(console).await?;
-            held(differing(&running, &Layer::from([(key.clone(), value.clone())]), &[]), "SET")
+            held(&differing(&running, &Layer::from([(key.clone(), value.clone())]), &[]), "SET")
         }
         (Op::Reload { settings, pools }, Some(console), _) => {
             console.ask("reload").await?;
@@ -77,7 +77,7 @@ pub async fn run(console: Option<&Console>, config: Option<&Path>, op: &Op) -> R
                 }
                 tokio::time::sleep(PAUSE).await;
             }
-            held(differing(&look(console).await?, settings, pools), "RELOAD")
+            held(&differing(&look(console).await?, settings, pools), "RELOAD")
         }
         (op, ..) => Err(Error::new(ErrorKind::Usage, format!("`{op}` cannot be run here"))
             .hint("give the target both `config` and `admin_url`")),
@@ -142,7 +142,7 @@ fn differing(running: &Running, settings: &Layer, pools: &[(String, Option<Layer
     found
 }
 
-fn held(differing: Vec<String>, what: &str) -> Result<()> {
+fn held(differing: &[String], what: &str) -> Result<()> {
     if differing.is_empty() {
         return Ok(());
     }

@@ -72,6 +72,7 @@ pub struct Pool {
 /// Where an entry leads, and as whom.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::manual_non_exhaustive, reason = "the last field is there to refuse a password")]
 pub struct Endpoint {
     /// A name, an address, a socket's folder, or several of them with commas.
     pub host: Option<String>,

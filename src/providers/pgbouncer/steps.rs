@@ -347,6 +347,7 @@ mod tests {
         note: without `admin_url`, only `/etc/pgbouncer.ini` is compared and changed, not the running server
         Shift Reload edit /etc/pgbouncer.ini: default_pool_size = 10; query_wait_timeout = 30
           ! shrinks-pool default_pool_size 20 -> 10; how many clients are connected is not known without `admin_url`
+          ! shortens-timeout query_wait_timeout "2m" -> "30s"
           ! needs-reload takes effect when PgBouncer is told to RELOAD, or restarted
         "#);
         insta::assert_snapshot!(plan(None, Some(both(SHOP)), &wants), @r#"

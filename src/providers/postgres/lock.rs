@@ -56,19 +56,23 @@ pub async fn take(endpoint: &Endpoint, holder: &Holder) -> Result<Claim<Held>> {
 /// # Errors
 /// `Denied` where the role may not end that session.
 pub async fn release(session: &mut Session) -> Result<String> {
-    let row = sqlx::query(HOLDER).fetch_optional(&mut session.conn).await.map_err(failure::explain)?;
-    let Some(row) = row else { return Ok("nobody holds the lock".to_owned()) };
-    let pid: i32 = row.try_get("pid").map_err(failure::explain)?;
-    let busy = describe(&row).map_err(failure::explain)?;
-    let ended: bool = sqlx::query_scalar("select pg_terminate_backend($1)")
-        .bind(pid)
-        .fetch_one(&mut session.conn)
-        .await
-        .map_err(|error| failure::explain(error).context(format!("ending session {pid} of {}", busy.holder)))?;
-    if !ended {
-        return Err(Error::failed(format!("session {pid} of {} is already gone", busy.holder)));
+    // Twice, for who lets go at this very moment is no holder any more.
+    for _ in 0..2 {
+        let row = sqlx::query(HOLDER).fetch_optional(&mut session.conn).await.map_err(failure::explain)?;
+        let Some(row) = row else { return Ok("nobody holds the lock".to_owned()) };
+        let pid: i32 = row.try_get("pid").map_err(failure::explain)?;
+        let busy = describe(&row).map_err(failure::explain)?;
+        let ended: bool = sqlx::query_scalar("select pg_terminate_backend($1, 5000)")
+            .bind(pid)
+            .fetch_one(&mut session.conn)
+            .await
+            .map_err(|error| failure::explain(error).context(format!("ending session {pid} of {}", busy.holder)))?;
+        if ended {
+            return Ok(format!("ended session {pid}, which held the lock: {}", busy.holder));
+        }
     }
-    Ok(format!("ended session {pid}, which held the lock: {}", busy.holder))
+    Err(Error::failed("the session that holds the lock does not end")
+        .hint("see it with: select * from pg_stat_activity"))
 }
 
 fn describe(row: &sqlx::postgres::PgRow) -> Result<Busy, sqlx::Error> {

@@ -120,7 +120,7 @@ pub fn take_apart(definition: &str) -> Option<Parts> {
         Some(_) => {
             let (open, close) = brackets(&bare, after)?;
             after = close + 1;
-            split_list(&definition[open + 1..close])?
+            split_list(&definition[open + 1..close])?.iter().map(|column| tidy(column)).collect()
         }
         None => Vec::new(),
     };

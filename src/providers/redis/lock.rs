@@ -1,0 +1,132 @@
+//! The target's lock: one key with the holder's name, that expires unless it is renewed, and that only its holder deletes.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use redis::Script;
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+
+use super::fault::fault;
+use super::servers::Shape;
+use crate::error::Result;
+use crate::provider::{Busy, Claim, Holder};
+
+/// The key.
+pub const LOCK: &str = "evenkeel:lock";
+/// How long a lock outlives a holder that died.
+const LIFE: Duration = Duration::from_secs(15);
+/// How often it is renewed.
+const RENEWAL: Duration = Duration::from_secs(5);
+/// How long letting go may hold up the end of a run.
+const LETTING_GO: Duration = Duration::from_secs(1);
+
+/// Deletes or renews what is still ours, in one go.
+const RELEASE: &str = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0";
+const RENEW: &str = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('pexpire', KEYS[1], ARGV[2]) end \
+                     if redis.call('set', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end return 0";
+
+/// A lock that is ours until dropped.
+#[derive(Debug)]
+pub struct Lock {
+    let_go: Option<oneshot::Sender<()>>,
+    gone: mpsc::Receiver<()>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Note {
+    who: String,
+    pid: u32,
+    run: String,
+    since: String,
+}
+
+/// Tries to take the lock for `holder`.
+///
+/// # Errors
+/// What the server or the connection says.
+pub async fn take(shape: &Shape, holder: &Holder) -> Result<Claim<Lock>> {
+    let Holder { who, pid, run, since } = holder.clone();
+    // The run's name makes the text this run's own.
+    let text = serde_json::to_string(&Note { who, pid, run, since })
+        .map_err(|error| crate::error::Error::bug(error.to_string()))?;
+    let node = shape.owner(LOCK.as_bytes());
+    let life = u64::try_from(LIFE.as_millis()).unwrap_or(u64::MAX);
+    let mut set = redis::cmd("SET");
+    set.arg(LOCK).arg(&text).arg("NX").arg("PX").arg(life);
+    if node.query::<Option<String>>(set).await?.is_none() {
+        let mut get = redis::cmd("GET");
+        get.arg(LOCK);
+        let held: Option<String> = node.query(get).await?;
+        return Ok(Claim::Busy(describe(held.as_deref())));
+    }
+    let (let_go, mut told) = oneshot::channel();
+    let (going, gone) = mpsc::channel();
+    let mut link = node.link();
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = &mut told => break,
+                () = tokio::time::sleep(RENEWAL) => {
+                    // A renewal that fails leaves two more before the lock is gone.
+                    let renewed: Result<i64> =
+                        Script::new(RENEW).key(LOCK).arg(&text).arg(life).invoke_async(&mut link).await.map_err(fault);
+                    if let Err(error) = renewed {
+                        tracing::warn!(%error, "the lock was not renewed");
+                    }
+                }
+            }
+        }
+        let released: Result<i64> =
+            Script::new(RELEASE).key(LOCK).arg(&text).invoke_async(&mut link).await.map_err(fault);
+        if let Err(error) = released {
+            tracing::warn!(%error, "the lock was not released and expires by itself");
+        }
+        // Nobody may be waiting any more.
+        let _ = going.send(());
+    });
+    Ok(Claim::Ours(Lock { let_go: Some(let_go), gone }))
+}
+
+/// Deletes whatever lock there is, and says whose it was.
+///
+/// # Errors
+/// What the server or the connection says.
+pub async fn break_open(shape: &Shape) -> Result<String> {
+    let node = shape.owner(LOCK.as_bytes());
+    let mut get = redis::cmd("GETDEL");
+    get.arg(LOCK);
+    let held: Option<String> = node.query(get).await?;
+    Ok(match held {
+        None => "there was no lock".into(),
+        Some(text) => {
+            let Busy { holder, since } = describe(Some(&text));
+            let since = since.map(|since| format!(" since {since}")).unwrap_or_default();
+            format!("released the lock of {holder}{since}")
+        }
+    })
+}
+
+fn describe(held: Option<&str>) -> Busy {
+    match held.map(serde_json::from_str::<Note>) {
+        Some(Ok(Note { who, pid, run, since })) => {
+            Busy { holder: format!("{who}, pid {pid}, run {run}"), since: Some(since) }
+        }
+        _ => Busy { holder: format!("somebody who writes no name into `{LOCK}`"), since: None },
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if let Some(let_go) = self.let_go.take()
+            && let_go.send(()).is_ok()
+        {
+            // With a second thread the answer comes while this one waits; with one thread it could not, and the lock goes a little later.
+            let is_threaded = tokio::runtime::Handle::try_current()
+                .is_ok_and(|handle| handle.runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread);
+            if is_threaded {
+                let _ = self.gone.recv_timeout(LETTING_GO);
+            }
+        }
+    }
+}

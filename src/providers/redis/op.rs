@@ -1,0 +1,61 @@
+//! What a step runs: shown and run from one value.
+
+use std::fmt;
+
+use super::Redis;
+use super::config::Configure;
+use super::fill::Fill;
+use super::purge::Sweep;
+use super::rows::Reach;
+use super::ttl::Enforce;
+use crate::error::Result;
+use crate::model::ResourceId;
+use crate::provider::Progress;
+
+/// One operation on the target. All can be repeated.
+#[derive(Clone, Debug)]
+pub enum Op {
+    /// Sets parameters.
+    Configure(Configure),
+    /// Mends what breaks a TTL rule.
+    Enforce(ResourceId, Enforce),
+    /// Purges.
+    Sweep(ResourceId, Sweep),
+    /// Warms.
+    Fill(ResourceId, Fill),
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Configure(configure) => configure.fmt(f),
+            Self::Enforce(_, enforce) => enforce.fmt(f),
+            Self::Sweep(_, sweep) => sweep.fmt(f),
+            Self::Fill(_, fill) => fill.fmt(f),
+        }
+    }
+}
+
+impl Redis {
+    pub(super) async fn execute(&self, op: &Op, progress: &Progress) -> Result<()> {
+        let latency = self.settings.max_latency.std();
+        match op {
+            Op::Configure(configure) => self.servers.with(async |shape| configure.run(&shape).await).await,
+            Op::Enforce(id, enforce) => {
+                self.servers.with(async |shape| enforce.run(&shape, latency, progress).await).await?;
+                self.settle(id);
+                Ok(())
+            }
+            Op::Sweep(_, sweep) => self.servers.with(async |shape| sweep.run(&shape, latency, progress).await).await,
+            Op::Fill(id, fill) => {
+                fill.run(&self.servers, &Reach { latency }, progress).await?;
+                self.settle(id);
+                Ok(())
+            }
+        }
+    }
+
+    fn settle(&self, id: &ResourceId) {
+        self.settled.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(id.clone());
+    }
+}

@@ -1,0 +1,137 @@
+//! Going gently: how large a page may be and how long to rest between pages, learnt from what a bystander's command takes meanwhile.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+
+use super::servers::Node;
+use crate::error::Result;
+
+/// Keys a page asks for at first; about half a millisecond of a server.
+const FIRST: usize = 500;
+/// Keys a page asks for at most: more gains nothing and others wait longer.
+const MOST: usize = 1_000;
+/// Keys a page asks for at least; below that, pauses help more.
+const LEAST: usize = 50;
+/// Added to a page after every look at which all was well.
+const STEP: usize = 50;
+/// The longest pause between two pages, in microseconds. With the least page that leaves a server 99 % to the others: if it is slow even
+/// so, it is not slow because of us, and crawling would help nobody.
+const LONGEST_PAUSE: u64 = 10_000;
+/// How often the bystander asks.
+const EVERY: Duration = Duration::from_millis(10);
+/// How many answers of the bystander are weighed together: one alone may be slow for reasons of its own.
+const WEIGHED: usize = 5;
+
+/// What the bystander met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Met {
+    /// An answer in time.
+    Quick,
+    /// An answer that took longer than it may.
+    Slow,
+}
+
+/// The page size and the pause, adjusted while it lives.
+#[derive(Debug)]
+pub struct Pace {
+    dial: Arc<Dial>,
+    bystander: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Dial {
+    page: AtomicUsize,
+    pause_micros: AtomicU64,
+}
+
+impl Pace {
+    /// Starts to watch what a command takes on a connection of its own, to keep it below `limit`.
+    ///
+    /// # Errors
+    /// When that connection cannot be opened.
+    pub async fn watch(node: &Node, limit: Duration) -> Result<Self> {
+        let dial = Arc::new(Dial { page: AtomicUsize::new(FIRST), pause_micros: AtomicU64::new(0) });
+        let link = node.another().await?;
+        let watched = dial.clone();
+        let bystander = tokio::spawn(async move {
+            let mut answers = [Met::Quick; WEIGHED];
+            for turn in 0_usize.. {
+                tokio::time::sleep(EVERY).await;
+                // One of its own each time: an answer that comes late must not be waited for.
+                let mut asking = link.clone();
+                let asked = tokio::time::timeout(limit, redis::cmd("PING").exec_async(&mut asking)).await;
+                answers[turn % WEIGHED] = match asked {
+                    Ok(Ok(())) => Met::Quick,
+                    // The pass itself will meet whatever this is, and report it.
+                    Ok(Err(_)) => return,
+                    Err(_) => Met::Slow,
+                };
+                let slow = answers.iter().filter(|met| **met == Met::Slow).count();
+                watched.adjust(if slow * 2 > WEIGHED { Met::Slow } else { Met::Quick });
+            }
+        });
+        Ok(Self { dial, bystander })
+    }
+
+    /// How many keys the next page should ask for.
+    pub fn page(&self) -> usize {
+        self.dial.page.load(Ordering::Relaxed)
+    }
+
+    /// Rests as long as is called for.
+    pub async fn rest(&self) {
+        let pause = self.dial.pause_micros.load(Ordering::Relaxed);
+        if pause > 0 {
+            tokio::time::sleep(Duration::from_micros(pause)).await;
+        }
+    }
+}
+
+impl Drop for Pace {
+    fn drop(&mut self) {
+        self.bystander.abort();
+    }
+}
+
+impl Dial {
+    /// Too slow: half the page, then longer pauses. All well: shorter pauses, then a little more.
+    fn adjust(&self, met: Met) {
+        let (page, pause) = (self.page.load(Ordering::Relaxed), self.pause_micros.load(Ordering::Relaxed));
+        let (page, pause) = match met {
+            Met::Slow if page > LEAST => ((page / 2).max(LEAST), pause),
+            Met::Slow => (page, (pause * 2).clamp(1_000, LONGEST_PAUSE)),
+            Met::Quick if pause > 1_000 => (page, pause / 2),
+            Met::Quick if pause > 0 => (page, 0),
+            Met::Quick => ((page + STEP).min(MOST), pause),
+        };
+        self.page.store(page, Ordering::Relaxed);
+        self.pause_micros.store(pause, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_server_is_given_room_and_a_quick_one_is_used() {
+        let dial = Dial { page: AtomicUsize::new(FIRST), pause_micros: AtomicU64::new(0) };
+        let mut told = Vec::new();
+        let mut turn = |met: Met, times: usize| {
+            for _ in 0..times {
+                dial.adjust(met);
+            }
+            told.push((dial.page.load(Ordering::Relaxed), dial.pause_micros.load(Ordering::Relaxed)));
+        };
+        turn(Met::Quick, 20);
+        turn(Met::Slow, 1);
+        turn(Met::Slow, 5);
+        turn(Met::Slow, 3);
+        turn(Met::Slow, 20);
+        turn(Met::Quick, 20);
+        assert_eq!(told, [(1_000, 0), (500, 0), (50, 1_000), (50, 8_000), (50, 10_000), (800, 0)]);
+    }
+}

@@ -1,0 +1,137 @@
+//! Looking through the keys of one server, page by page, the next page asked for while the last one is worked on. Never KEYS.
+
+use futures_util::stream::{Stream, StreamExt, TryStreamExt, try_unfold};
+use redis::{Pipeline, Value};
+
+use super::fault::{fault, reply};
+use super::pace::Pace;
+use super::servers::Node;
+use crate::error::{Error, Result};
+use crate::model::text;
+
+/// Pages that are worked on at the same time; they bound the memory, and two are enough to keep the server busy.
+const IN_HAND: usize = 3;
+
+/// What evenkeel keeps on a server for itself starts so, and no rule or purge ever touches it.
+pub const OWN: &str = "evenkeel:";
+
+/// A key as the server has it: any bytes.
+pub type Key = Vec<u8>;
+
+/// Hands every page of a server's keys to `work`, several at a time. A key that is there all along comes at least once, maybe twice.
+///
+/// # Errors
+/// The first that a page or its work meets.
+pub async fn sweep<W: Future<Output = Result<()>>>(
+    node: &Node,
+    pattern: Option<&str>,
+    pace: &Pace,
+    mut work: impl FnMut(Vec<Key>) -> W,
+) -> Result<()> {
+    pages(node, pattern, pace)
+        .map(|page| match page {
+            Ok(keys) => futures_util::future::Either::Left(work(keys)),
+            Err(error) => futures_util::future::Either::Right(std::future::ready(Err(error))),
+        })
+        .buffer_unordered(IN_HAND)
+        .try_for_each(|()| std::future::ready(Ok(())))
+        .await
+}
+
+fn pages(node: &Node, pattern: Option<&str>, pace: &Pace) -> impl Stream<Item = Result<Vec<Key>>> {
+    try_unfold(Some(0), move |cursor: Option<u64>| async move {
+        let Some(cursor) = cursor else { return Ok(None) };
+        pace.rest().await;
+        let mut scan = redis::cmd("SCAN");
+        scan.arg(cursor);
+        if let Some(pattern) = pattern {
+            scan.arg("MATCH").arg(pattern);
+        }
+        scan.arg("COUNT").arg(pace.page());
+        let (next, keys) = page(node.link().send_packed_command(&scan).await.map_err(fault)?)?;
+        Ok(Some((keys, (next != 0).then_some(next))))
+    })
+}
+
+/// The answer to a SCAN.
+///
+/// # Errors
+/// When it is none.
+pub fn page(answer: Value) -> Result<(u64, Vec<Key>)> {
+    let strange = || Error::failed("the server's answer to SCAN cannot be understood");
+    let answer = match answer {
+        Value::Array(parts) => parts,
+        Value::ServerError(error) => return Err(reply(&error)),
+        _ => return Err(strange()),
+    };
+    let Ok([cursor, Value::Array(keys)]) = <[Value; 2]>::try_from(answer) else { return Err(strange()) };
+    let cursor = redis::from_redis_value(cursor).map_err(|_| strange())?;
+    let own = OWN.as_bytes();
+    let keys = keys.into_iter().filter_map(|key| match key {
+        Value::BulkString(key) if !key.starts_with(own) => Some(key),
+        _ => None,
+    });
+    Ok((cursor, keys.collect()))
+}
+
+/// Sends a pipeline and returns its answers, each by itself: one refusal says nothing about the others.
+///
+/// # Errors
+/// What the connection says.
+pub async fn send(node: &Node, pipeline: &Pipeline) -> Result<Vec<Value>> {
+    if pipeline.is_empty() {
+        return Ok(Vec::new());
+    }
+    node.link().send_packed_commands(pipeline, 0, pipeline.len()).await.map_err(fault)
+}
+
+/// A whole number out of an answer.
+///
+/// # Errors
+/// The server's refusal.
+pub fn number(answer: &Value) -> Result<i64> {
+    match answer {
+        Value::Int(number) => Ok(*number),
+        Value::ServerError(error) => Err(reply(error)),
+        _ => Err(Error::failed("the server's answer is no number")),
+    }
+}
+
+/// What the milliseconds that PTTL answers mean for each of `keys`.
+///
+/// # Errors
+/// The first refusal.
+pub async fn expiries(node: &Node, keys: &[Key]) -> Result<Vec<Expiry>> {
+    let mut ask = Pipeline::with_capacity(keys.len());
+    for key in keys {
+        ask.cmd("PTTL").arg(key.as_slice());
+    }
+    send(node, &ask).await?.iter().map(|answer| number(answer).map(Expiry::of)).collect()
+}
+
+/// How long a key will live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// It is not there.
+    Gone,
+    /// Until somebody deletes it.
+    Never,
+    /// So many milliseconds.
+    In(u64),
+}
+
+impl Expiry {
+    /// What the answer to a PTTL means.
+    pub fn of(pttl: i64) -> Self {
+        match pttl {
+            -2 => Self::Gone,
+            -1 => Self::Never,
+            millis => Self::In(millis.unsigned_abs()),
+        }
+    }
+}
+
+/// `1 key`, `41 203 keys`.
+pub fn count_keys(n: u64) -> String {
+    text::count(usize::try_from(n).unwrap_or(usize::MAX), "key")
+}

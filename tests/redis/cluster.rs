@@ -1,0 +1,101 @@
+//! A cluster of three primaries, and a primary behind a sentinel.
+
+use std::time::Duration;
+
+use super::Cache;
+use crate::kit::{REDIS_PASSWORD, Redis, eventually};
+
+const POLICY: &str = r#"
+cluster = true
+
+[redis.cache.settings]
+timeout = 300
+
+[redis.cache.ttl.sessions]
+match = "session:*"
+max_ttl = "1h"
+jitter = "10%"
+
+[redis.cache.purge.deploy]
+match = ["user:*"]
+token = "41"
+
+[redis.cache.warm.products]
+key = "product:{id}"
+ttl = "1h"
+source = { file = "products.jsonl" }
+"#;
+
+fn cluster() -> [Redis; 3] {
+    let nodes = [0, 1, 2].map(|_| Redis::with("cluster-enabled yes\ncluster-node-timeout 2000"));
+    for (node, slots) in nodes.iter().zip([(0, 5_460), (5_461, 10_922), (10_923, 16_383)]) {
+        assert_eq!(node.run(&["cluster", "addslotsrange", &slots.0.to_string(), &slots.1.to_string()]), "OK");
+    }
+    for (epoch, node) in nodes.iter().enumerate() {
+        node.run(&["cluster", "set-config-epoch", &(epoch + 1).to_string()]);
+        nodes[0].run(&["cluster", "meet", "127.0.0.1", &node.port().to_string()]);
+    }
+    let up = eventually(Duration::from_secs(30), || {
+        nodes.iter().all(|node| {
+            let state = node.run(&["cluster", "info"]);
+            state.contains("cluster_state:ok") && state.contains("cluster_known_nodes:3")
+        })
+    });
+    assert!(up, "the cluster forms");
+    nodes
+}
+
+#[test]
+fn everything_holds_on_a_cluster() {
+    let [first, second, third] = cluster();
+    let sum = |nodes: [&Redis; 3]| -> u64 {
+        nodes.iter().map(|node| node.run(&["dbsize"]).parse::<u64>().expect("a number")).sum()
+    };
+    let cache = Cache::on(first, POLICY);
+    let rows: String = (0..300).map(|id| format!("{{\"id\": {id}}}\n")).collect();
+    cache.folder.write("products.jsonl", &rows);
+    for n in 0..60 {
+        for (name, node) in [("session", &cache.server), ("session", &second), ("session", &third)] {
+            // A node takes only its own; one of the three does.
+            node.run(&["set", &format!("{name}:{n}"), "v"]);
+            node.run(&["set", &format!("user:{n}"), "v"]);
+        }
+    }
+    assert_eq!(sum([&cache.server, &second, &third]), 120);
+    cache.run(&["plan"]).code(0).says("60 keys without an expiry get one").says("60 keys go").says("cold 300");
+    cache.settle();
+    assert_eq!(sum([&cache.server, &second, &third]), 361, "sessions, products and the mark");
+    for node in [&cache.server, &second, &third] {
+        assert_eq!(node.run(&["config", "get", "timeout"]), "timeout\n300");
+    }
+}
+
+#[test]
+fn a_primary_is_found_through_its_sentinel() {
+    let primary = Redis::start();
+    let follow = format!("replicaof 127.0.0.1 {}\nmasterauth {REDIS_PASSWORD}", primary.port());
+    let replica = Redis::with(&follow);
+    let sentinel = Redis::sentinel("main", primary.port());
+    let seen = eventually(Duration::from_secs(30), || {
+        sentinel.run(&["sentinel", "replicas", "main"]).contains(&replica.port().to_string())
+            && replica.run(&["info", "replication"]).contains("master_link_status:up")
+    });
+    assert!(seen, "the sentinel sees the replica");
+    primary.each(100, "redis.call('set', 'session:' .. i, 'v')");
+    let rule = "[redis.cache.ttl.sessions]\nmatch = \"session:*\"\nmax_ttl = \"1h\"\n";
+    let cache = Cache::on(primary, &format!("sentinel_password = {{ env = \"SENTINEL_PASSWORD\" }}\n{rule}"));
+    let url = format!("redis+sentinel://:{REDIS_PASSWORD}@127.0.0.1:{}/main", sentinel.port());
+    let run = |args: &[&str]| cache.run(args).env("REDIS_URL", &url).env("SENTINEL_PASSWORD", REDIS_PASSWORD);
+    run(&["apply", "--yes"]).code(0);
+    run(&["plan", "--detailed-exitcode"]).code(0).says("No changes");
+    // The replica takes over; the next run goes there.
+    assert_eq!(sentinel.run(&["sentinel", "failover", "main"]), "OK");
+    let taken = eventually(Duration::from_secs(60), || {
+        sentinel.run(&["sentinel", "get-master-addr-by-name", "main"]).contains(&replica.port().to_string())
+            && replica.run(&["role"]).starts_with("master")
+    });
+    assert!(taken, "the replica takes over");
+    replica.run(&["set", "session:new", "v"]);
+    run(&["apply", "--yes"]).code(0);
+    assert_ne!(replica.run(&["ttl", "session:new"]), "-1");
+}
