@@ -3,6 +3,7 @@
 mod app;
 mod cases;
 mod cli;
+mod haproxy;
 mod kit;
 mod laws;
 mod pgbouncer;

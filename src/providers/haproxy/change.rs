@@ -129,20 +129,25 @@ fn spread(cfg: &mut Cfg, section: &str, key: &str, setting: Setting<'_>) {
         let line = word::set(cfg.line(at), 3, key, setting);
         cfg.replace(section, at, &line);
     }
+    let shared = cfg.find(&range, &["default-server"]);
+    let said: Vec<usize> = shared.iter().copied().filter(|at| has(cfg, *at, 1)).collect();
+    for at in said.iter().rev() {
+        let line = word::set(cfg.line(*at), 1, key, setting);
+        if word::split(&line).len() == 1 { cfg.remove(section, *at) } else { cfg.replace(section, *at, &line) }
+    }
+    // A `default-server` line is for the servers behind it.
+    let told = |at: usize| said.first().is_some_and(|said| *said < at);
+    let untold = without.iter().any(|at| !told(*at)) || servers.is_empty() && said.is_empty();
+    if setting == Setting::Gone || !untold {
+        return;
+    }
     let limit = servers.first().copied().unwrap_or(range.end);
-    let shared = cfg.find(&(range.start..limit), &["default-server"]).into_iter().next_back();
-    match (shared, setting) {
-        (Some(at), Setting::Gone) if word::split(&word::set(cfg.line(at), 1, key, setting)).len() == 1 => {
-            cfg.remove(section, at);
+    match shared.iter().rev().find(|at| **at < limit) {
+        Some(at) => {
+            let line = word::set(cfg.line(*at), 1, key, setting);
+            cfg.replace(section, *at, &line);
         }
-        (Some(at), _) if has(cfg, at, 1) || !without.is_empty() || servers.is_empty() => {
-            let line = word::set(cfg.line(at), 1, key, setting);
-            cfg.replace(section, at, &line);
-        }
-        (None, Setting::Flag | Setting::Value(_)) if !without.is_empty() || servers.is_empty() => {
-            cfg.insert(section, &word::set("default-server", 1, key, setting));
-        }
-        _ => {}
+        None => cfg.insert(section, &word::set("default-server", 1, key, setting)),
     }
 }
 
@@ -197,3 +202,6 @@ fn check_path(cfg: &mut Cfg, section: &str, path: &str) {
         None => cfg.insert(section, &format!("option httpchk GET {}", word::quote(path))),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,7 +88,9 @@ impl Layout {
             Some(name) => earlier.clone().find(|(_, found, _)| *found == name),
             None => earlier.clone().next(),
         };
-        let view = View { cfg, own: range.clone(), defaults: defaults.map_or(0..0, |(_, _, range)| range.clone()) };
+        let defaults = defaults.map_or(0..0, |(_, _, range)| range.clone());
+        let shared = [range, &defaults].map(|range| cfg.find(range, &["default-server"]));
+        let view = View { cfg, own: range.clone(), defaults, shared };
         let global =
             sections.iter().find(|(keyword, ..)| keyword == "global").map_or(0..0, |(_, _, range)| range.clone());
         let balance = view.directive(&["balance"]).map_or("roundrobin".to_owned(), |words| words.join(" "));
@@ -148,6 +150,8 @@ struct View<'a> {
     cfg: &'a Cfg,
     own: Range<usize>,
     defaults: Range<usize>,
+    /// The `default-server` lines of both.
+    shared: [Vec<usize>; 2],
 }
 
 impl View<'_> {
@@ -171,10 +175,10 @@ impl View<'_> {
         let mut found: Vec<Parameter> = Vec::new();
         let mut add = |line: &str, fixed| found.extend(word::parameters(line, fixed).into_iter().rev());
         add(self.cfg.line(at), 3);
-        for range in [self.own.start..at, self.defaults.clone()] {
-            for line in self.cfg.find(&range, &["default-server"]).into_iter().rev() {
-                add(self.cfg.line(line), 1);
-            }
+        let [own, inherited] = &self.shared;
+        // A `default-server` line is for the servers behind it.
+        for line in own.iter().rev().filter(|line| **line < at).chain(inherited.iter().rev()) {
+            add(self.cfg.line(*line), 1);
         }
         found
     }

@@ -109,6 +109,19 @@ pub fn set_address(backend: &str, node: &str, address: &str) -> String {
     format!("set server {backend}/{node} addr {} port {port}", host.trim_matches(['[', ']']))
 }
 
+/// The command that makes HAProxy forget that a node was well, so that only new checks can say so.
+fn set_down(backend: &str, node: &str) -> String {
+    format!("set server {backend}/{node} health down")
+}
+
+impl Move {
+    /// What was found at the old address says nothing of the new one.
+    pub fn doubt(&self, backend: &str) -> Vec<String> {
+        let watched = self.checked && self.end == NodeState::Ready;
+        if watched { vec![set_down(backend, &self.node)] } else { Vec::new() }
+    }
+}
+
 impl Admit {
     /// The commands before the node is watched.
     pub fn before(&self, backend: &str) -> Vec<String> {
@@ -120,8 +133,11 @@ impl Admit {
         if self.checked || self.end == NodeState::Drain {
             commands.push(set_state(backend, node, NodeState::Drain));
         }
-        if self.checked && self.add.is_some() {
-            commands.push(format!("enable health {backend}/{node}"));
+        if self.checked {
+            commands.push(match self.add {
+                Some(_) => format!("enable health {backend}/{node}"),
+                None => set_down(backend, node),
+            });
         }
         if self.cookie && self.add.is_some() {
             commands.push(format!("enable dynamic-cookie backend {backend}"));
@@ -151,10 +167,11 @@ impl fmt::Display for Op {
                 }
                 [parts, file].concat()
             }
-            Act::Move(Move { node, address, commands, end, checked, floor: _, drain, within }) => {
+            Act::Move(to @ Move { node, address, commands, end, checked, floor: _, drain, within }) => {
                 let mut parts = vec![set_state(backend, node, NodeState::Drain), drained(drain)];
                 parts.push(set_address(backend, node, address));
                 parts.extend(commands.iter().cloned());
+                parts.extend(to.doubt(backend));
                 if *checked && *end == NodeState::Ready {
                     parts.push(watch(within));
                 }

@@ -99,7 +99,7 @@ impl Haproxy {
     async fn validate(&self, text: &str) -> Result<()> {
         let binary = &self.settings.binary;
         let mut command = tokio::process::Command::new(binary);
-        command.args(["-c", "-q", "-f", "/dev/stdin"]).kill_on_drop(true);
+        command.args(["-c", "-f", "/dev/stdin"]).kill_on_drop(true);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|error| {
             Error::usage(format!("cannot run `{binary}` to check the configuration"))
@@ -184,7 +184,8 @@ impl Haproxy {
         }
         self.socket.run(&[set_state(backend, name, NodeState::Drain)]).await?;
         self.drained(name, node.drain.std(), progress).await?;
-        let there = [vec![set_address(backend, name, &node.address)], node.commands.clone()].concat();
+        let there =
+            [vec![set_address(backend, name, &node.address)], node.commands.clone(), node.doubt(backend)].concat();
         self.socket.run(&there).await?;
         let mut moved = Ok(());
         if node.checked && node.end == NodeState::Ready {

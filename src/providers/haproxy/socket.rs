@@ -54,9 +54,10 @@ impl Socket {
         }
         let mut stream = self.connect().await?;
         let session = async {
-            stream.write_all(b"prompt\n").await.map_err(|error| self.cut(error))?;
-            self.answer(&mut stream).await?;
-            self.line(&mut stream, "set severity-output number").await?;
+            let one = |command: &str| vec![command.to_owned()];
+            for command in ["prompt", "set severity-output number"] {
+                self.line(&mut stream, &one(command)).await?;
+            }
             let mut rest = commands;
             while !rest.is_empty() {
                 let mut length = 0;
@@ -65,10 +66,8 @@ impl Socket {
                     length < LINE
                 });
                 let (now, later) = rest.split_at(fits.count().max(1));
-                let line = now.join("; ");
-                let answer = self.line(&mut stream, &line).await?;
-                for said in answer.lines() {
-                    judge(if now.len() == 1 { &now[0] } else { "a command" }, said)?;
+                for (command, said) in now.iter().zip(self.line(&mut stream, now).await?) {
+                    said.lines().try_for_each(|line| judge(command, line))?;
                 }
                 rest = later;
             }
@@ -94,23 +93,20 @@ impl Socket {
         }
     }
 
-    async fn line(&self, stream: &mut Box<dyn Stream>, line: &str) -> Result<String> {
-        stream.write_all(format!("{line}\n").as_bytes()).await.map_err(|error| self.cut(error))?;
-        self.answer(stream).await
-    }
-
-    /// Reads up to the prompt.
-    async fn answer(&self, stream: &mut Box<dyn Stream>) -> Result<String> {
-        let mut bytes = Vec::new();
+    /// Sends commands on one line and gives the answer to each: every one is followed by a prompt.
+    async fn line(&self, stream: &mut Box<dyn Stream>, commands: &[String]) -> Result<Vec<String>> {
+        const PROMPT: &str = "\n> ";
+        let line = commands.join("; ") + "\n";
+        stream.write_all(line.as_bytes()).await.map_err(|error| self.cut(error))?;
+        let mut text = String::new();
         let mut buffer = [0; 4096];
-        while !bytes.ends_with(b"\n> ") {
+        while text.matches(PROMPT).count() < commands.len() {
             match stream.read(&mut buffer).await.map_err(|error| self.cut(error))? {
                 0 => return Err(self.cut(std::io::ErrorKind::UnexpectedEof.into())),
-                n => bytes.extend_from_slice(&buffer[..n]),
+                n => text.push_str(&String::from_utf8_lossy(&buffer[..n])),
             }
         }
-        bytes.truncate(bytes.len() - 3);
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        Ok(text.split(PROMPT).map(str::to_owned).collect())
     }
 
     async fn exchange(&self, command: &str) -> Result<String> {

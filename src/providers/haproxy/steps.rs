@@ -49,6 +49,7 @@ struct Drafting<'a> {
     drain: crate::model::units::Duration,
     cfg: Cfg,
     capacity: Capacity,
+    added: Vec<String>,
     drafts: Vec<Draft<Op>>,
 }
 
@@ -69,6 +70,7 @@ impl<'a> Drafting<'a> {
             drain: settings.map(|settings| settings.drain_timeout).unwrap_or_default(),
             cfg: site.cfg.clone(),
             capacity: site.running.capacity(),
+            added: Vec::new(),
             drafts: Vec::new(),
         }
     }
@@ -101,6 +103,7 @@ impl<'a> Drafting<'a> {
         let Some(entry) = layout.server(name) else { return };
         let end = want.state.unwrap_or(NodeState::Ready);
         let address = want.address.clone().or_else(|| entry.address.clone()).unwrap_or_default();
+        self.added.push(name.to_owned());
         let admit = Admit {
             node: name.to_owned(),
             add: Some((address, entry.arguments.clone())),
@@ -169,9 +172,9 @@ impl<'a> Drafting<'a> {
             }
             let want = Reuse { max_connections: Some(*most), ..Reuse::default() };
             change::reuse(&mut self.cfg, &self.site.layout.section, &want);
-            let servers = self.site.running.servers.iter();
-            commands
-                .extend(servers.map(|server| format!("set maxconn server {}/{} {most}", self.backend, server.name)));
+            let running = self.site.running.servers.iter().map(|server| &server.name);
+            let names = running.chain(self.added.iter().filter(|name| self.site.running.server(name).is_none()));
+            commands.extend(names.map(|name| format!("set maxconn server {}/{name} {most}", self.backend)));
             let before = match &delta.live {
                 Some(Spec::Reuse(Reuse { max_connections: Some(before), .. })) if *before != 0 => *before,
                 _ => u32::MAX,
