@@ -179,6 +179,72 @@ fn a_reload_that_cannot_bind_leaves_the_file_and_the_old_worker() {
 }
 
 #[test]
+fn killed_while_a_node_moves_the_next_apply_brings_it_back() {
+    let pool = Pool::start();
+    pool.sick("n5");
+    pool.policy("", "[haproxy.web.node.n2]\naddress = \"[n5]\"\n");
+    let run = pool.run(&["apply", "--yes", "--allow", "removes-capacity"]).start();
+    let at_n5 = format!("n2 {} admin 8", pool.nodes[4].1.address());
+    let moving = || pool.balancer.servers().iter().any(|server| server.starts_with(&at_n5));
+    assert!(eventually(Duration::from_secs(10), moving), "{:?}", pool.balancer.servers());
+    run.signal("KILL");
+    run.wait();
+    std::fs::remove_file(pool.folder.file("sick-n5")).expect("it gets well");
+    pool.run(&["plan"]).code(0).says("`n2` is out of service since a run that was cut short");
+    pool.apply(&["removes-capacity"]);
+    let state = pool.balancer.servers();
+    assert!(state[1].contains("admin 0"), "{state:?}");
+    assert!(pool.balancer.config().contains(&format!("server n2 {} weight 10\n", pool.nodes[4].1.address())));
+}
+
+#[test]
+fn killed_while_a_node_comes_the_next_apply_admits_it() {
+    let pool = Pool::start();
+    pool.sick("n4");
+    pool.policy("", "[haproxy.web.node.n4]\naddress = \"[n4]\"\nweight = 10\n");
+    let run = pool.run(&["apply", "--yes"]).start();
+    assert!(eventually(Duration::from_secs(10), || pool.names() == "n1 n2 n3 n4"), "{}", pool.names());
+    run.signal("KILL");
+    run.wait();
+    assert_eq!(pool.nodes[3].1.served(), 0, "it takes no request before it is known to be well");
+    std::fs::remove_file(pool.folder.file("sick-n4")).expect("it gets well");
+    pool.apply(&[]);
+    assert!(pool.balancer.servers()[3].contains("admin 0 weight 10"), "{:?}", pool.balancer.servers());
+}
+
+#[test]
+fn killed_between_writing_and_reloading_the_next_apply_reloads() {
+    let pool = Pool::start();
+    let about = pool.balancer.ask("show info");
+    let about = |key: &str| about.lines().find_map(|line| line.strip_prefix(key)).expect("a line").trim().to_owned();
+    // As a run leaves it: the marker of this worker, and the file that it has not read.
+    let process = format!("{}@{}", about("Pid:"), about("Start_time_sec:"));
+    let marker = format!("{{\"process\":\"{process}\",\"resting\":[],\"unread\":true}}");
+    pool.balancer.folder().write(".haproxy.cfg.evenkeel-unfinished", &marker);
+    pool.balancer.edit("backend web\n    balance roundrobin", "backend web\n    balance leastconn");
+    pool.policy("", "[haproxy.web.balance]\nalgorithm = \"least-connections\"\n");
+    pool.run(&["plan", "--detailed-exitcode"]).code(2).says("haproxy has not read it");
+    pool.apply(&[]);
+    assert!(pool.balancer.ask("show stat web 2 -1").contains("leastconn"), "it runs");
+    assert!(!pool.balancer.folder().file(".haproxy.cfg.evenkeel-unfinished").exists(), "nothing is unfinished");
+}
+
+#[test]
+fn a_file_edited_between_plan_and_apply_keeps_the_edit() {
+    let pool = Pool::start();
+    pool.sick("n4");
+    pool.policy("", "[haproxy.web.node.n4]\naddress = \"[n4]\"\n");
+    let run = pool.run(&["apply", "--yes"]).start();
+    assert!(eventually(Duration::from_secs(10), || pool.names() == "n1 n2 n3 n4"), "{}", pool.names());
+    pool.balancer.edit("# The end.", "# Somebody was here.");
+    std::fs::remove_file(pool.folder.file("sick-n4")).expect("it gets well");
+    run.wait().expect(1).says("was changed by somebody else");
+    assert!(pool.balancer.config().contains("# Somebody was here.") && !pool.balancer.config().contains("server n4"));
+    pool.apply(&[]);
+    assert!(pool.balancer.config().contains("# Somebody was here.") && pool.balancer.config().contains("server n4"));
+}
+
+#[test]
 fn a_configuration_that_haproxy_refuses_is_not_written() {
     let pool = Pool::start();
     pool.balancer.edit("# The end.\n", "# The end.\nnonsense here\n");

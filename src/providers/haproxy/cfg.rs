@@ -154,7 +154,7 @@ impl Cfg {
             }
             (Some(Some(old)), _, None) => self.take(old),
             (None, Some(None), Some(after)) => self.add(&edit.section, after),
-            (Some(None), Some(Some(_)), _) | (None, Some(Some(_)), _) | (Some(None), None, _) => {}
+            (Some(None) | None, Some(Some(_)), _) | (Some(None), None, _) => {}
             _ => return Err(missing()),
         }
         Ok(())

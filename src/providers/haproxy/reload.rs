@@ -4,6 +4,8 @@
 use std::fmt::Write;
 
 use super::Haproxy;
+use super::cfg::Cfg;
+use super::layout::Layout;
 use super::marker::Marker;
 use super::op::{Op, set_state};
 use super::run::{self, PAUSE, Written, looks};
@@ -24,10 +26,11 @@ pub async fn run(target: &Haproxy, op: &Op, written: &Written, progress: &Progre
     if !written.differs() && !marker.unread {
         return Ok(());
     }
+    // Before the first write: a state that cannot be carried over is no reason to have half a change.
+    carry(target, written, &before).await?;
     marker.unread = true;
     marker.write(config, &before.process).await?;
     target.write(written).await?;
-    carry(target, written, &before).await?;
     progress.tell("waiting for the new worker", 0, 0);
     match reloaded(master).await {
         Ok(()) => {}
@@ -47,7 +50,7 @@ pub async fn run(target: &Haproxy, op: &Op, written: &Written, progress: &Progre
 async fn carry(target: &Haproxy, written: &Written, before: &Running) -> Result<()> {
     let Some(path) = run::layout(&written.before, &target.settings.backend)?.1.state_file else { return Ok(()) };
     let dump = target.socket.ask("show servers state").await?;
-    let (_, layout) = run::layout(&target.load().await?, &target.settings.backend)?;
+    let layout = Layout::read(&Cfg::parse(&written.after), &target.settings.backend).map_err(Error::failed)?;
     let mut kept = String::new();
     for line in dump.lines() {
         let columns: Vec<&str> = line.split(' ').collect();

@@ -17,7 +17,7 @@ use crate::providers::balancer::{Capacity, Node, NodeState, Reuse, Spec, hazard}
 /// What talking to HAProxy and writing the file takes at most, beside what is waited for.
 const WORK: Duration = Duration::from_secs(30);
 /// Within how long a new worker takes over.
-pub const RELOAD: Duration = Duration::from_secs(60);
+pub const RELOAD: Duration = Duration::from_mins(1);
 
 /// What to run for these differences.
 pub fn draft(site: &Site, deltas: &[Delta<Spec>]) -> Vec<Draft<Op>> {
