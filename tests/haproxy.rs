@@ -276,6 +276,8 @@ fn what_haproxy_cannot_have_is_told_at_its_key() {
     pool.run(&["plan"]).code(64).says("does not look up `app.internal:80`");
     pool.policy("", "[haproxy.web.node.n1]\nweight = 300\n");
     pool.run(&["check"]).code(64).says("from 0 to 256");
+    pool.policy("", "[haproxy.web.health]\nabsent = true\n");
+    pool.run(&["check"]).code(64).says("cannot be absent");
 }
 
 #[test]

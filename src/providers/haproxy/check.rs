@@ -5,7 +5,7 @@ use super::settings::Settings;
 use super::site::Site;
 use crate::model::ResourceId;
 use crate::provider::{Pairing, Problem, Want};
-use crate::providers::balancer::{Algorithm, Balance, Health, Node, Reuse, Spec, Version, spec};
+use crate::providers::balancer::{Algorithm, Balance, Health, NODE, Node, Reuse, Spec, Version, spec};
 
 /// What can be said without the system.
 pub fn offline(settings: &Settings, wants: &[Want<Spec>]) -> Vec<Problem> {
@@ -22,7 +22,13 @@ pub fn offline(settings: &Settings, wants: &[Want<Spec>]) -> Vec<Problem> {
         setting("socket", "a socket is needed", "socket = \"/run/haproxy/admin.sock\"");
     }
     for want in wants {
-        let Some(wanted) = &want.spec else { continue };
+        let Some(wanted) = &want.spec else {
+            if want.id.kind != NODE.name {
+                let message = format!("`{}` is a part of every backend and cannot be absent", want.id.kind);
+                problems.push(Problem::of(&want.id, message).hint("leave the table out to leave it as it is"));
+            }
+            continue;
+        };
         problems.extend(spec::faults(&want.id, wanted));
         if let Spec::Node(Node { weight: Some(weight), .. }) = wanted
             && *weight > 256
