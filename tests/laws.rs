@@ -7,6 +7,7 @@ mod approval;
 mod build;
 #[cfg(feature = "crash-points")]
 mod crash;
+mod haproxy;
 mod honest;
 mod lock;
 #[cfg(feature = "postgres")]
@@ -67,6 +68,20 @@ laws!(on_postgres, super::postgres::Shop:
     steady::planning_writes_nothing,
 );
 
+laws!(on_haproxy, super::haproxy::Pool:
+    approval::a_plan_edited_by_hand_is_refused,
+    approval::a_plan_for_another_system_is_refused,
+    approval::a_stale_plan_is_refused,
+    approval::an_approved_plan_is_applied_and_may_be_applied_again,
+    honest::what_cannot_be_read_makes_the_plan_incomplete,
+    lock::an_interrupted_run_finishes_its_step_and_says_the_rest,
+    lock::two_concurrent_runs_one_waits_or_names_the_holder,
+    steady::an_outside_edit_drifts_at_exactly_its_address,
+    steady::applied_once_the_plan_is_empty_and_applying_does_nothing,
+    steady::exported_the_plan_is_empty,
+    steady::planning_writes_nothing,
+);
+
 #[cfg(feature = "redis")]
 laws!(on_redis, super::redis::Cache:
     approval::a_plan_edited_by_hand_is_refused,
@@ -81,6 +96,12 @@ laws!(on_redis, super::redis::Cache:
     steady::applied_once_the_plan_is_empty_and_applying_does_nothing,
     steady::exported_the_plan_is_empty,
     steady::planning_writes_nothing,
+);
+
+#[cfg(feature = "crash-points")]
+laws!(killed_on_haproxy, super::haproxy::Pool:
+    crash::killed_after_any_step_it_converges,
+    crash::killed_before_any_step_it_converges,
 );
 
 #[cfg(all(feature = "sqlite", feature = "crash-points"))]

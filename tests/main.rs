@@ -4,6 +4,7 @@ mod app;
 mod cases;
 mod cli;
 mod examples;
+mod haproxy;
 mod kit;
 mod laws;
 mod pgbouncer;

@@ -89,22 +89,34 @@ pub async fn lock(path: &Path, holder: &Holder) -> Result<Claim<Lock>> {
     blocking(move || claim(&path, &Note { who, pid, run, since })).await
 }
 
-/// Says whether somebody holds the lock beside a file. There is nothing to release: the lock goes with the process that holds it.
+/// Says that nobody holds the lock beside a file, and clears away what a killed run left. A lock that is held is not released: it goes
+/// with the process that holds it.
 ///
 /// # Errors
 /// `Locked`, with the process to end, where somebody does hold it.
 pub async fn unlock(path: &Path) -> Result<String> {
     let path = path.to_owned();
-    blocking(move || {
-        let beside = beside(&resolve(&path)?, "lock");
-        let Some(busy) = held(&beside)? else { return Ok(format!("nobody holds `{}`", beside.display())) };
-        Err(Error::new(
-            ErrorKind::Locked,
-            format!("`{}` is held by {}, which still runs", beside.display(), busy.holder),
-        )
-        .hint("end that process; its lock goes with it"))
-    })
-    .await
+    blocking(move || release(&beside(&resolve(&path)?, "lock"))).await
+}
+
+fn release(beside: &Path) -> Result<String> {
+    let open = match File::open(beside) {
+        Ok(open) => open,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok("nobody holds the lock".into()),
+        Err(error) => return Err(failure(error, "read the lock", beside)),
+    };
+    let note = fs::read(beside).ok().and_then(|text| serde_json::from_slice::<Note>(&text).ok());
+    let left =
+        note.as_ref().map_or("somebody who has not said who".into(), |note| format!("{}, pid {}", note.who, note.pid));
+    if open.try_lock().is_ok() {
+        // Whoever waits for this very file finds that it is no longer at its path, and tries again.
+        fs::remove_file(beside).map_err(|error| failure(error, "remove the lock", beside))?;
+        return Ok(format!("nobody holds the lock; removed what is left of {left}"));
+    }
+    let since = note.as_ref().map(|note| format!(" since {}", note.since)).unwrap_or_default();
+    let message = format!("the lock is held by {left}{since}, and that process is alive");
+    let stop = note.map_or("end that process".into(), |note| format!("stop it with `kill {}`", note.pid));
+    Err(Error::new(ErrorKind::Locked, message).hint(format!("{stop}; its lock ends with it")))
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {

@@ -1,6 +1,8 @@
 //! The registry: every provider, one line each.
 
 pub mod app;
+pub mod balancer;
+pub mod haproxy;
 #[cfg(feature = "postgres")]
 pub mod pgbouncer;
 #[cfg(feature = "postgres")]
@@ -15,6 +17,7 @@ use crate::provider::Descriptor;
 /// The providers of this build, sorted by name.
 pub static REGISTRY: &[Descriptor] = &[
     crate::provider::describe::<app::App>(),
+    crate::provider::describe::<haproxy::Haproxy>(),
     #[cfg(feature = "postgres")]
     crate::provider::describe::<pgbouncer::Pgbouncer>(),
     #[cfg(feature = "postgres")]

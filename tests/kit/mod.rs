@@ -2,8 +2,10 @@
 //!
 //! Everything listens on loopback only, on ports that the system hands out, and is stopped even when a test dies.
 
+mod backend;
 mod daemon;
 mod folder;
+mod haproxy;
 mod hold;
 mod pgbouncer;
 mod postgres;
@@ -12,8 +14,10 @@ mod redis;
 mod run;
 mod sqlite;
 
+pub use backend::{Backend, Client, Load};
 pub use daemon::{eventually, free_port};
 pub use folder::Folder;
+pub use haproxy::Haproxy;
 pub use hold::Hold;
 pub use pgbouncer::{CONSOLE_PASSWORD, Pgbouncer};
 pub use postgres::{Postgres, Statement, program};

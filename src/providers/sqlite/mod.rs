@@ -6,7 +6,6 @@ mod clone;
 mod equality;
 mod index;
 mod live;
-mod lock;
 mod notes;
 mod op;
 mod query;
@@ -26,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Approval, Check, Comparison, HazardKind, Kind, Many, units};
+use crate::provider::file;
 use crate::provider::{
     Claim, Context, Delta, Draft, Grants, Holder, Pairing, Problem, Progress, Provider, Reading, Scope, Want,
 };
@@ -33,7 +33,6 @@ use schema::{Schema, number_at, text_at};
 
 pub use cache_table::CacheTable;
 pub use index::Index;
-pub use lock::Lock;
 pub use op::Op;
 pub use query::Query;
 pub use site::Site;
@@ -151,7 +150,7 @@ impl Provider for Sqlite {
     type Spec = Spec;
     type Site = Site;
     type Op = Op;
-    type Lock = Lock;
+    type Lock = file::Lock;
 
     fn check(settings: &Settings, wants: &[Want<Spec>]) -> Vec<Problem> {
         let mut problems = Vec::new();
@@ -228,12 +227,12 @@ impl Provider for Sqlite {
         checks
     }
 
-    async fn lock(&self, holder: &Holder) -> Result<Claim<Lock>> {
-        lock::take(&self.file, holder)
+    async fn lock(&self, holder: &Holder) -> Result<Claim<file::Lock>> {
+        file::lock(&self.file, holder).await
     }
 
     async fn unlock(&self) -> Result<String> {
-        lock::release(&self.file)
+        file::unlock(&self.file).await
     }
 
     async fn run(&self, op: &Op, progress: &Progress) -> Result<()> {

@@ -203,14 +203,15 @@ async fn one_run_at_a_time_holds_the_lock() {
     assert_eq!(busy.holder, "ci@runner-7, pid 4711, run 20261123T080000-3f2a");
     assert_eq!(busy.since.as_deref(), Some("2026-11-23T08:00:00Z"));
     let error = two.unlock().await.expect_err("the holder lives");
-    insta::assert_snapshot!(format!("{:?}: {error} ({})", error.kind(), error.next().unwrap_or("-")), @"Locked: the lock is held by ci@runner-7, pid 4711, run 20261123T080000-3f2a since 2026-11-23T08:00:00Z, and that process is alive (stop it with `kill 4711`; its lock ends with it)");
+    insta::assert_snapshot!(format!("{:?}: {error} ({})", error.kind(), error.next().unwrap_or("-")), @"Locked: the lock is held by ci@runner-7, pid 4711 since 2026-11-23T08:00:00Z, and that process is alive (stop it with `kill 4711`; its lock ends with it)");
     drop(lock);
     let Ok(Claim::Ours(lock)) = two.lock(&holder("ops@desk")).await else { panic!("a lock that was given back") };
     drop(lock);
     assert_eq!(contents(place.folder.path()).len(), 1, "no lock file is left");
     insta::assert_snapshot!(two.unlock().await.expect("an answer"), @"nobody holds the lock");
     // What a killed run leaves behind is in nobody's way.
-    let left = super::super::sql::beside(&place.file, ".evenkeel-lock");
-    std::fs::write(&left, r#"{"holder":"ci@runner-7, pid 4711","since":"","pid":4711}"#).expect("a file");
+    let name = place.file.file_name().expect("a file has a name").to_string_lossy();
+    let left = place.file.with_file_name(format!(".{name}.evenkeel-lock"));
+    std::fs::write(&left, r#"{"who":"ci@runner-7","pid":4711,"run":"r","since":""}"#).expect("a file");
     insta::assert_snapshot!(two.unlock().await.expect("an answer"), @"nobody holds the lock; removed what is left of ci@runner-7, pid 4711");
 }

@@ -1,0 +1,31 @@
+//! What the balancers share: one vocabulary, its hazards, the arithmetic of capacity, and versions. Knows no balancer.
+
+pub mod capacity;
+pub mod hazard;
+pub mod spec;
+pub mod version;
+
+pub use capacity::Capacity;
+pub use spec::{Algorithm, Balance, Health, Node, NodeState, Reuse, Spec};
+pub use version::Version;
+
+use crate::model::{Comparison, Kind, Many};
+
+/// How requests are spread.
+pub const BALANCE: Kind = Kind { name: "balance", doc: "how requests are spread over the nodes", ..SINGLE };
+/// How nodes are watched.
+pub const HEALTH: Kind = Kind { name: "health", doc: "how nodes are checked, and when one is taken out", ..SINGLE };
+/// How connections to the nodes are kept.
+pub const REUSE: Kind =
+    Kind { name: "reuse", doc: "how many connections a node gets, and how they are kept", ..SINGLE };
+/// A node.
+pub const NODE: Kind = Kind {
+    name: "node",
+    doc: "one node: where it is, its share, and whether it takes requests",
+    many: Many::Named,
+    prunable: true,
+    ..SINGLE
+};
+
+const SINGLE: Kind =
+    Kind { name: "", doc: "", comparison: Comparison::Partial, many: Many::One, replaces: &[], prunable: false };

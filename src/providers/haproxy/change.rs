@@ -1,0 +1,207 @@
+//! From wanted attributes to edited lines. Works on a copy of the file; what it edits, the copy records.
+
+use super::cfg::Cfg;
+use super::layout::{Layout, written};
+use super::word::{self, Setting};
+use crate::providers::balancer::{Algorithm, Balance, Health, Node, NodeState, Reuse};
+
+/// Sets what a backend's `balance` wants.
+pub fn balance(cfg: &mut Cfg, section: &str, want: &Balance) {
+    let Some(algorithm) = want.algorithm else { return };
+    let words = match algorithm {
+        Algorithm::RoundRobin | Algorithm::Weighted => "roundrobin",
+        Algorithm::LeastConnections => "leastconn",
+        Algorithm::IpHash => "source",
+        Algorithm::Random => "random",
+    };
+    directive(cfg, section, &["balance"], Some(&format!("balance {words}")));
+    if algorithm == Algorithm::IpHash {
+        directive(cfg, section, &["hash-type"], Some("hash-type consistent"));
+    }
+}
+
+/// Sets what a backend's `health` wants.
+pub fn health(cfg: &mut Cfg, section: &str, want: &Health) {
+    let Health { enabled, path, interval, timeout, unhealthy_threshold, healthy_threshold } = want;
+    match enabled {
+        Some(true) => {
+            spread(cfg, section, "no-check", Setting::Gone);
+            spread(cfg, section, "check", Setting::Flag);
+        }
+        Some(false) => {
+            spread(cfg, section, "check", Setting::Gone);
+            spread(cfg, section, "no-check", Setting::Flag);
+        }
+        None => {}
+    }
+    if let Some(path) = path {
+        check_path(cfg, section, path);
+    }
+    if let Some(interval) = interval {
+        spread(cfg, section, "inter", Setting::Value(&written(*interval)));
+    }
+    if let Some(timeout) = timeout {
+        directive(cfg, section, &["timeout", "check"], Some(&format!("timeout check {}", written(*timeout))));
+    }
+    for (key, count) in [("fall", unhealthy_threshold), ("rise", healthy_threshold)] {
+        if let Some(count) = count {
+            spread(cfg, section, key, Setting::Value(&count.to_string()));
+        }
+    }
+}
+
+/// Sets what a backend's `reuse` wants.
+pub fn reuse(cfg: &mut Cfg, section: &str, want: &Reuse) {
+    let Reuse { max_connections, idle_connections, idle_timeout, keepalive_interval } = want;
+    for (key, count) in [("maxconn", max_connections), ("pool-max-conn", idle_connections)] {
+        if let Some(count) = count {
+            spread(cfg, section, key, Setting::Value(&count.to_string()));
+        }
+    }
+    if let Some(timeout) = idle_timeout {
+        spread(cfg, section, "pool-purge-delay", Setting::Value(&written(*timeout)));
+    }
+    if let Some(interval) = keepalive_interval {
+        directive(cfg, section, &["option", "srvtcpka"], Some("option srvtcpka"));
+        directive(cfg, section, &["srvtcpka-intvl"], Some(&format!("srvtcpka-intvl {}", written(*interval))));
+    }
+}
+
+/// Sets what a node wants; a node that is not there gets a line like its siblings'.
+pub fn node(cfg: &mut Cfg, layout: &Layout, name: &str, want: &Node) {
+    let found = layout.server(name).map(|entry| entry.at);
+    let mut line = match found {
+        Some(at) => cfg.line(at).to_owned(),
+        None => sibling(cfg, layout, name),
+    };
+    if let Some(address) = &want.address {
+        let words = word::split(&line);
+        if words.get(2).is_some_and(|word| word.text != *address) {
+            line.replace_range(words[2].span.clone(), address);
+        }
+    }
+    if let Some(weight) = want.weight {
+        line = word::set(&line, 3, "weight", Setting::Value(&weight.to_string()));
+    }
+    match want.state {
+        Some(NodeState::Maintenance) => line = word::set(&line, 3, "disabled", Setting::Flag),
+        Some(NodeState::Ready | NodeState::Drain) => line = word::set(&line, 3, "disabled", Setting::Gone),
+        None => {}
+    }
+    match found {
+        Some(at) => cfg.replace(&layout.section, at, &line),
+        None => cfg.insert(&layout.section, &line),
+    }
+}
+
+/// Takes a node's line out.
+pub fn gone(cfg: &mut Cfg, section: &str, name: &str) {
+    let Some(range) = cfg.section(section) else { return };
+    if let Some(at) = cfg.find(&range, &["server", name]).first() {
+        cfg.remove(section, *at);
+    }
+}
+
+/// A line for a new node: with the parameters that all servers have alike, but for those that are a server's own.
+fn sibling(cfg: &Cfg, layout: &Layout, name: &str) -> String {
+    const OWN: [&str; 6] = ["weight", "cookie", "id", "backup", "disabled", "enabled"];
+    let mut line = format!("server {name} 0.0.0.0:0");
+    let Some(first) = layout.servers.first() else { return line };
+    let text = |parameter: &word::Parameter, at: usize| cfg.line(at)[parameter.span.clone()].to_owned();
+    let all = |at: usize| word::parameters(cfg.line(at), 3);
+    for parameter in all(first.at).iter().filter(|parameter| !OWN.contains(&parameter.key.as_str())) {
+        let words = text(parameter, first.at);
+        if layout.servers.iter().all(|other| all(other.at).iter().any(|theirs| text(theirs, other.at) == words)) {
+            line += " ";
+            line += &words;
+        }
+    }
+    line
+}
+
+/// Sets a parameter for every server: where they have it themselves there, for the others in `default-server`.
+fn spread(cfg: &mut Cfg, section: &str, key: &str, setting: Setting<'_>) {
+    let Some(range) = cfg.section(section) else { return };
+    let servers = cfg.find(&range, &["server"]);
+    let has = |cfg: &Cfg, at: usize, fixed| word::parameters(cfg.line(at), fixed).iter().any(|p| p.key == key);
+    let (with, without): (Vec<usize>, Vec<usize>) = servers.iter().partition(|at| has(cfg, **at, 3));
+    for at in with {
+        let line = word::set(cfg.line(at), 3, key, setting);
+        cfg.replace(section, at, &line);
+    }
+    let shared = cfg.find(&range, &["default-server"]);
+    let said: Vec<usize> = shared.iter().copied().filter(|at| has(cfg, *at, 1)).collect();
+    for at in said.iter().rev() {
+        let line = word::set(cfg.line(*at), 1, key, setting);
+        if word::split(&line).len() == 1 { cfg.remove(section, *at) } else { cfg.replace(section, *at, &line) }
+    }
+    // A `default-server` line is for the servers behind it.
+    let told = |at: usize| said.first().is_some_and(|said| *said < at);
+    let untold = without.iter().any(|at| !told(*at)) || servers.is_empty() && said.is_empty();
+    if setting == Setting::Gone || !untold {
+        return;
+    }
+    let limit = servers.first().copied().unwrap_or(range.end);
+    match shared.iter().rev().find(|at| **at < limit) {
+        Some(at) => {
+            let line = word::set(cfg.line(*at), 1, key, setting);
+            cfg.replace(section, *at, &line);
+        }
+        None => cfg.insert(section, &word::set("default-server", 1, key, setting)),
+    }
+}
+
+/// Sets a directive: its last line says the new, or it gets one, or its lines go.
+fn directive(cfg: &mut Cfg, section: &str, start: &[&str], text: Option<&str>) {
+    let Some(range) = cfg.section(section) else { return };
+    let found = cfg.find(&range, start);
+    match (found.last(), text) {
+        (Some(at), Some(text)) => {
+            let (line, words) = (cfg.line(*at).to_owned(), cfg.words(*at));
+            let said = words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
+            if let (Some(first), Some(last)) = (words.first(), words.last())
+                && said != text
+            {
+                cfg.replace(section, *at, &format!("{}{text}{}", &line[..first.span.start], &line[last.span.end..]));
+            }
+        }
+        (None, Some(text)) => cfg.insert(section, text),
+        (_, None) => {
+            for at in found.into_iter().rev() {
+                cfg.remove(section, at);
+            }
+        }
+    }
+}
+
+/// Sets the path of the checks where it is said, whatever else is asked.
+fn check_path(cfg: &mut Cfg, section: &str, path: &str) {
+    let Some(range) = cfg.section(section) else { return };
+    let exchange = |cfg: &mut Cfg, at: usize, span: std::ops::Range<usize>| {
+        let mut line = cfg.line(at).to_owned();
+        line.replace_range(span, &word::quote(path));
+        cfg.replace(section, at, &line);
+    };
+    for at in cfg.find(&range, &["http-check", "send"]) {
+        let words = cfg.words(at);
+        if let Some(uri) = words.iter().position(|word| word.text == "uri").and_then(|at| words.get(at + 1)) {
+            return exchange(cfg, at, uri.span.clone());
+        }
+    }
+    match cfg.find(&range, &["option", "httpchk"]).last() {
+        Some(&at) => {
+            let words = cfg.words(at);
+            match words.as_slice() {
+                [_, _, only] | [_, _, _, only, ..] => exchange(cfg, at, only.span.clone()),
+                _ => {
+                    let line = format!("{} GET {}", cfg.line(at), word::quote(path));
+                    cfg.replace(section, at, &line);
+                }
+            }
+        }
+        None => cfg.insert(section, &format!("option httpchk GET {}", word::quote(path))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

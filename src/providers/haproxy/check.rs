@@ -1,0 +1,181 @@
+//! What a policy cannot have of HAProxy: offline, what never makes sense; online, what this version and this setup cannot do.
+
+use super::live;
+use super::settings::Settings;
+use super::site::Site;
+use crate::model::ResourceId;
+use crate::provider::{Pairing, Problem, Want};
+use crate::providers::balancer::{Algorithm, Balance, Health, NODE, Node, Reuse, Spec, Version, spec};
+
+/// What can be said without the system.
+pub fn offline(settings: &Settings, wants: &[Want<Spec>]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut setting = |attribute: &str, message: &str, hint: &str| {
+        let (attribute, hint) = (Some(attribute.to_owned()), Some(hint.to_owned()));
+        problems.push(Problem { id: None, attribute, message: message.to_owned(), hint });
+    };
+    let name = &settings.backend;
+    if name.is_empty() || name.contains(|c: char| !(c.is_ascii_alphanumeric() || "-_.:".contains(c))) {
+        setting("backend", "a backend's name is letters, digits and any of `-_.:`", "backend = \"web\"");
+    }
+    if settings.socket.is_empty() {
+        setting("socket", "a socket is needed", "socket = \"/run/haproxy/admin.sock\"");
+    }
+    for want in wants {
+        let Some(wanted) = &want.spec else {
+            if want.id.kind != NODE.name {
+                let message = format!("`{}` is a part of every backend and cannot be absent", want.id.kind);
+                problems.push(Problem::of(&want.id, message).hint("leave the table out to leave it as it is"));
+            }
+            continue;
+        };
+        problems.extend(spec::faults(&want.id, wanted));
+        if let Spec::Node(Node { weight: Some(weight), .. }) = wanted
+            && *weight > 256
+        {
+            let message = "haproxy's weights go from 0 to 256";
+            problems.push(Problem::of(&want.id, message).at("weight").hint("only the proportion of weights matters"));
+        }
+    }
+    problems
+}
+
+/// An attribute that not every version has.
+struct Since {
+    kind: &'static str,
+    attribute: &'static str,
+    version: Version,
+}
+
+/// What came when. What is not here is in every version that is maintained.
+const SINCE: &[Since] = &[
+    Since { kind: "reuse", attribute: "keepalive_interval", version: Version(2, 4) },
+    Since { kind: "reuse", attribute: "idle_connections", version: Version(1, 9) },
+    Since { kind: "reuse", attribute: "idle_timeout", version: Version(1, 9) },
+];
+
+/// From which version on servers come and go while it runs.
+const DYNAMIC_SERVERS: Version = Version(2, 5);
+
+/// Brings both sides to one form, and says what the running system cannot do.
+pub fn online(site: &Site, pairs: &mut [Pairing<Spec>]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let version = site.running.version;
+    let master = site.settings.as_ref().is_some_and(|settings| settings.master_socket.is_some());
+    for Pairing { id, want, live } in pairs {
+        settle(want, live.as_mut());
+        for since in SINCE.iter().filter(|since| since.kind == id.kind && version < since.version) {
+            if written(want, since.attribute) {
+                let message = format!("haproxy {version} has no `{}`; it came with {}", since.attribute, since.version);
+                problems.push(Problem::of(id, message).at(since.attribute).hint("upgrade haproxy, or leave it out"));
+            }
+        }
+        if !master && let Some(attribute) = reloading(want, live.as_ref()) {
+            let message = format!("`{attribute}` changes with a reload only");
+            problems.push(
+                Problem::of(id, message).at(attribute).hint("give the target its `master_socket` (haproxy -W -S PATH)"),
+            );
+        }
+        if let Spec::Node(node) = want {
+            problems.extend(node_problems(site, id, node, live.is_none()));
+        }
+    }
+    problems
+}
+
+fn node_problems(site: &Site, id: &ResourceId, want: &Node, new: bool) -> Vec<Problem> {
+    let mut found = Vec::new();
+    let version = site.running.version;
+    let name = id.label();
+    let entry = site.layout.server(name);
+    if new && want.address.is_none() && entry.is_none_or(|entry| entry.address.is_none()) {
+        found.push(Problem::of(id, "a new node needs an address").hint("address = \"192.168.1.10:3000\""));
+    }
+    let by_name = want.address.as_ref().filter(|text| text.parse::<std::net::SocketAddr>().is_err());
+    let same = by_name.is_some() && by_name == entry.and_then(|entry| entry.address.as_ref());
+    if let (Some(address), false) = (by_name, same) {
+        let message = format!("haproxy does not look up `{address}` while it runs");
+        found.push(Problem::of(id, message).at("address").hint("give the node's IP address"));
+    }
+    let process = site.running.server(name).map(|server| live::state(site, server));
+    if new && process.is_none() {
+        if version < DYNAMIC_SERVERS {
+            let message = format!("haproxy {version} takes no new servers while it runs; {DYNAMIC_SERVERS} does");
+            found.push(Problem::of(id, message).hint("upgrade haproxy, or write the server into the file and reload"));
+        }
+        fixed(site, id, &mut found);
+    } else if want.weight.is_some_and(|weight| site.running.server(name).is_some_and(|server| server.weight != weight))
+    {
+        fixed(site, id, &mut found);
+    }
+    found
+}
+
+/// Algorithms with a fixed map take neither servers nor weights while they run.
+fn fixed(site: &Site, id: &ResourceId, found: &mut Vec<Problem>) {
+    if !site.layout.takes_changes() {
+        let message =
+            format!("under `balance {}` servers and weights are fixed while haproxy runs", site.layout.balance);
+        let hint = "set `algorithm` in [….balance] and apply that first; \"ip-hash\" uses the consistent hash, which is not fixed";
+        found.push(Problem::of(id, message).hint(hint));
+    }
+}
+
+/// What is the same under two names, and addresses in one form.
+fn settle(want: &mut Spec, live: Option<&mut Spec>) {
+    if let Spec::Node(Node { address: Some(address), .. }) = want
+        && let Some((host, port)) = spec::endpoint(address)
+    {
+        *address = spec::address(host, port);
+    }
+    if let (
+        Spec::Balance(Balance { algorithm: Some(Algorithm::Weighted) }),
+        Some(Spec::Balance(Balance { algorithm: live @ Some(Algorithm::RoundRobin) })),
+    ) = (want, live)
+    {
+        // HAProxy's round robin always goes by weight.
+        *live = Some(Algorithm::Weighted);
+    }
+}
+
+fn written(want: &Spec, attribute: &str) -> bool {
+    match (want, attribute) {
+        (Spec::Reuse(reuse), "keepalive_interval") => reuse.keepalive_interval.is_some(),
+        (Spec::Reuse(reuse), "idle_connections") => reuse.idle_connections.is_some(),
+        (Spec::Reuse(reuse), "idle_timeout") => reuse.idle_timeout.is_some(),
+        _ => false,
+    }
+}
+
+/// The first attribute that differs and changes with a reload only.
+fn reloading(want: &Spec, live: Option<&Spec>) -> Option<&'static str> {
+    fn off<T: PartialEq>(want: Option<&T>, live: Option<&T>) -> bool {
+        want.is_some() && want != live
+    }
+    let pick = |all: &[(&'static str, bool)]| all.iter().find(|(_, off)| *off).map(|(attribute, _)| *attribute);
+    match (want, live) {
+        (Spec::Balance(want), Some(Spec::Balance(live))) => {
+            pick(&[("algorithm", off(want.algorithm.as_ref(), live.algorithm.as_ref()))])
+        }
+        (Spec::Health(want), Some(Spec::Health(live))) => {
+            let Health { enabled, path, interval, timeout, unhealthy_threshold, healthy_threshold } = want;
+            pick(&[
+                ("enabled", off(enabled.as_ref(), live.enabled.as_ref())),
+                ("path", off(path.as_ref(), live.path.as_ref())),
+                ("interval", off(interval.as_ref(), live.interval.as_ref())),
+                ("timeout", off(timeout.as_ref(), live.timeout.as_ref())),
+                ("unhealthy_threshold", off(unhealthy_threshold.as_ref(), live.unhealthy_threshold.as_ref())),
+                ("healthy_threshold", off(healthy_threshold.as_ref(), live.healthy_threshold.as_ref())),
+            ])
+        }
+        (Spec::Reuse(want), Some(Spec::Reuse(live))) => {
+            let Reuse { max_connections: _, idle_connections, idle_timeout, keepalive_interval } = want;
+            pick(&[
+                ("idle_connections", off(idle_connections.as_ref(), live.idle_connections.as_ref())),
+                ("idle_timeout", off(idle_timeout.as_ref(), live.idle_timeout.as_ref())),
+                ("keepalive_interval", off(keepalive_interval.as_ref(), live.keepalive_interval.as_ref())),
+            ])
+        }
+        _ => None,
+    }
+}

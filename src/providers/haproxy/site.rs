@@ -1,0 +1,32 @@
+//! What planning knows of a target: the file, the running process, and what they are held against.
+
+use serde::Deserialize;
+
+use super::cfg::Cfg;
+use super::layout::Layout;
+use super::marker::Marker;
+use super::running::Running;
+use super::settings::Settings;
+
+/// A target as it was read. A saved state holds nothing of it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Site {
+    /// HAProxy's version.
+    pub version: String,
+    /// How it is reached.
+    #[serde(skip)]
+    pub settings: Option<Settings>,
+    /// The file.
+    #[serde(skip)]
+    pub cfg: Cfg,
+    /// What the file says of the backend.
+    #[serde(skip)]
+    pub layout: Layout,
+    /// What runs.
+    #[serde(skip)]
+    pub running: Running,
+    /// What a run before left unfinished.
+    #[serde(skip)]
+    pub marker: Marker,
+}

@@ -1,0 +1,286 @@
+//! From differences to steps: nodes come first, one by one; then what stays changes; then nodes leave, one by one.
+//! Every edit is made on one copy of the file, in the order of running, so that each step finds the lines that the one before it left.
+
+use std::time::Duration;
+
+use super::cfg::Cfg;
+use super::change;
+use super::layout::Layout;
+use super::op::{Act, Admit, Move, Op, Retire, set_state};
+use super::running::Server;
+use super::site::Site;
+use crate::model::{Action, Hazard, Impact, ResourceId, Stage};
+use crate::provider::{Delta, Draft};
+use crate::providers::balancer::capacity::{Demand, Serving};
+use crate::providers::balancer::{Capacity, Node, NodeState, Reuse, Spec, hazard};
+
+/// What talking to HAProxy and writing the file takes at most, beside what is waited for.
+const WORK: Duration = Duration::from_secs(30);
+/// Within how long a new worker takes over.
+pub const RELOAD: Duration = Duration::from_mins(1);
+
+/// What to run for these differences.
+pub fn draft(site: &Site, deltas: &[Delta<Spec>]) -> Vec<Draft<Op>> {
+    let mut draft = Drafting::of(site);
+    for delta in deltas {
+        if let (Some(Spec::Node(want)), Action::Create) = (&delta.want, delta.action) {
+            draft.admit(&delta.id, want);
+        }
+    }
+    draft.reload(deltas);
+    draft.tune(deltas);
+    for delta in deltas {
+        if let (Some(Spec::Node(want)), Action::Update | Action::Replace) = (&delta.want, delta.action) {
+            draft.change(delta, want);
+        }
+    }
+    for delta in deltas.iter().filter(|delta| delta.action == Action::Delete) {
+        draft.retire(&delta.id);
+    }
+    draft.drafts
+}
+
+/// Drafting, with the file and the pool as they will be after the steps so far.
+struct Drafting<'a> {
+    site: &'a Site,
+    backend: String,
+    demand: Demand,
+    health: crate::model::units::Duration,
+    drain: crate::model::units::Duration,
+    cfg: Cfg,
+    capacity: Capacity,
+    added: Vec<String>,
+    drafts: Vec<Draft<Op>>,
+}
+
+/// Whether only the weight of a node differs.
+fn weight_only(delta: &Delta<Spec>) -> bool {
+    let rests = matches!(&delta.want, Some(Spec::Node(Node { weight: Some(0), .. })));
+    delta.changed.iter().all(|path| path == "weight") && !rests
+}
+
+impl<'a> Drafting<'a> {
+    fn of(site: &'a Site) -> Self {
+        let settings = site.settings.as_ref();
+        Self {
+            site,
+            backend: settings.map(|settings| settings.backend.clone()).unwrap_or_default(),
+            demand: settings.map(super::Settings::demand).unwrap_or_default(),
+            health: settings.map(|settings| settings.health_timeout).unwrap_or_default(),
+            drain: settings.map(|settings| settings.drain_timeout).unwrap_or_default(),
+            cfg: site.cfg.clone(),
+            capacity: site.running.capacity(),
+            added: Vec::new(),
+            drafts: Vec::new(),
+        }
+    }
+
+    fn layout(&self) -> Layout {
+        Layout::read(&self.cfg, &self.backend).unwrap_or_default()
+    }
+
+    fn push(
+        &mut self,
+        stage: Stage,
+        title: String,
+        covers: Vec<ResourceId>,
+        hazards: Vec<Hazard>,
+        wait: Duration,
+        act: Act,
+    ) {
+        let config = self.site.settings.as_ref().map(|settings| settings.config.clone()).unwrap_or_default();
+        let impact = if act == Act::Reload { Impact::Reload } else { Impact::Runtime };
+        let op = Op { backend: self.backend.clone(), config, act, edits: self.cfg.take_edits() };
+        let timeout = WORK + wait;
+        self.drafts.push(Draft { stage, title, covers, hazards, timeout, lock_timeout: None, impact, op });
+    }
+
+    fn admit(&mut self, id: &ResourceId, want: &Node) {
+        let name = id.label();
+        let layout = self.layout();
+        change::node(&mut self.cfg, &layout, name, want);
+        let layout = self.layout();
+        let Some(entry) = layout.server(name) else { return };
+        let end = want.state.unwrap_or(NodeState::Ready);
+        let address = want.address.clone().or_else(|| entry.address.clone()).unwrap_or_default();
+        self.added.push(name.to_owned());
+        let admit = Admit {
+            node: name.to_owned(),
+            add: Some((address, entry.arguments.clone())),
+            end,
+            checked: entry.check,
+            cookie: layout.dynamic_cookie,
+            within: self.health,
+        };
+        if end == NodeState::Ready {
+            self.capacity = self.capacity.and_one();
+        }
+        let wait = self.health.std();
+        self.push(Stage::Expand, format!("add node {name}"), vec![id.clone()], Vec::new(), wait, Act::Admit(admit));
+    }
+
+    /// What only a reload can change, in one.
+    fn reload(&mut self, deltas: &[Delta<Spec>]) {
+        let (mut covers, mut hazards) = (Vec::new(), Vec::new());
+        let section = self.site.layout.section.clone();
+        for delta in deltas {
+            match &delta.want {
+                Some(Spec::Balance(want)) => {
+                    change::balance(&mut self.cfg, &section, want);
+                    hazards.push(hazard::MOVES_CLIENTS.with(format!("from `balance {}`", self.site.layout.balance)));
+                }
+                Some(Spec::Health(want)) => change::health(&mut self.cfg, &section, want),
+                Some(Spec::Reuse(want)) if delta.changed.iter().any(|path| path != "max_connections") => {
+                    change::reuse(&mut self.cfg, &section, &Reuse { max_connections: None, ..want.clone() });
+                }
+                _ => continue,
+            }
+            covers.push(delta.id.clone());
+        }
+        if covers.is_empty() {
+            return;
+        }
+        let layout = &self.site.layout;
+        let mut evidence = Vec::new();
+        if !layout.closes_late {
+            evidence.push(
+                "without `option idle-close-on-response`, a client's request on an idle connection may be cut off"
+                    .to_owned(),
+            );
+        }
+        let off = |server: &&Server| layout.server(&server.name).is_some_and(|entry| server.differs(entry));
+        let differing = self.site.running.servers.iter().filter(off).count();
+        if layout.state_file.is_none() && differing > 0 {
+            evidence.push(format!(
+                "without `server-state-file` and `load-server-state-from-file global`, {differing} nodes are as the file says for a moment"
+            ));
+        }
+        if evidence.is_empty() {
+            evidence.push("new connections are not refused, the nodes' state is carried over".into());
+        }
+        hazards.push(hazard::RELOADS.with(evidence.join("; ")));
+        self.push(Stage::Shift, "write the file and reload".into(), covers, hazards, RELOAD, Act::Reload);
+    }
+
+    /// What takes effect at once and takes nobody out of service, in one.
+    fn tune(&mut self, deltas: &[Delta<Spec>]) {
+        let (mut covers, mut hazards, mut commands) = (Vec::new(), Vec::new(), Vec::new());
+        for delta in deltas {
+            let Some(Spec::Reuse(Reuse { max_connections: Some(most), .. })) = &delta.want else { continue };
+            if !delta.changed.iter().any(|path| path == "max_connections") {
+                continue;
+            }
+            let want = Reuse { max_connections: Some(*most), ..Reuse::default() };
+            change::reuse(&mut self.cfg, &self.site.layout.section, &want);
+            let running = self.site.running.servers.iter().map(|server| &server.name);
+            let names = running.chain(self.added.iter().filter(|name| self.site.running.server(name).is_none()));
+            commands.extend(names.map(|name| format!("set maxconn server {}/{name} {most}", self.backend)));
+            let before = match &delta.live {
+                Some(Spec::Reuse(Reuse { max_connections: Some(before), .. })) if *before != 0 => *before,
+                _ => u32::MAX,
+            };
+            if *most != 0 && *most < before {
+                hazards.push(hazard::LIMITS_CONNECTIONS.with(format!("{most} for each node")));
+            }
+            covers.push(delta.id.clone());
+        }
+        // Lines that came in front of others have moved them.
+        let layout = self.layout();
+        for delta in deltas {
+            let Some(Spec::Node(want)) = &delta.want else { continue };
+            let Some(weight) = want.weight.filter(|_| delta.action == Action::Update && weight_only(delta)) else {
+                continue;
+            };
+            let name = delta.id.label();
+            change::node(&mut self.cfg, &layout, name, &Node { weight: Some(weight), ..Node::default() });
+            commands.push(format!("set server {}/{name} weight {weight}", self.backend));
+            covers.push(delta.id.clone());
+        }
+        if covers.is_empty() {
+            return;
+        }
+        let title = match covers.as_slice() {
+            [one] => format!("set {}", one.label()),
+            many => format!("set {} values at run time", many.len()),
+        };
+        self.push(Stage::Shift, title, covers, hazards, WORK, Act::Set { commands, floor: 0 });
+    }
+
+    fn change(&mut self, delta: &Delta<Spec>, want: &Node) {
+        if weight_only(delta) {
+            return;
+        }
+        let name = delta.id.label().to_owned();
+        let server = self.site.running.server(&name).cloned().unwrap_or_default();
+        let now = super::live::state(self.site, &server);
+        let changed = |path: &str| delta.changed.iter().any(|found| found == path);
+        let layout = self.layout();
+        change::node(&mut self.cfg, &layout, &name, want);
+        let end = want.state.unwrap_or(now);
+        let covers = vec![delta.id.clone()];
+        let mut commands = Vec::new();
+        if let Some(weight) = want.weight.filter(|_| changed("weight")) {
+            commands.push(format!("set server {}/{name} weight {weight}", self.backend));
+        }
+        let mut hazards = Vec::new();
+        if end == NodeState::Ready && server.state() != NodeState::Ready && now != NodeState::Ready {
+            hazards.push(hazard::READMITS_NODE.with(format!("it is in state {now}, status {}", server.status)));
+        }
+        let checked = self.layout().server(&name).is_some_and(|entry| entry.check);
+        let resting = self.capacity.resting(server.serving());
+        if let Some(address) = want.address.clone().filter(|_| changed("address")) {
+            if server.serving() == Serving::Yes {
+                hazards.extend(self.capacity.hazards(resting, self.demand));
+            }
+            let floor = resting.serving.min(self.demand.min_healthy as usize);
+            let (drain, within) = (self.drain, self.health);
+            let act = Act::Move(Move { node: name.clone(), address, commands, end, checked, floor, drain, within });
+            let wait = drain.std() + 2 * within.std();
+            return self.push(Stage::Shift, format!("move node {name}"), covers, hazards, wait, act);
+        }
+        if end == NodeState::Ready && server.state() != NodeState::Ready {
+            self.push_set(commands, &covers, &name);
+            let within = self.health;
+            let admit = Admit { node: name.clone(), add: None, end, checked, cookie: false, within };
+            let title = format!("take node {name} back into service");
+            return self.push(Stage::Shift, title, covers, hazards, within.std(), Act::Admit(admit));
+        }
+        let leaves = end != NodeState::Ready || want.weight == Some(0);
+        let mut floor = 0;
+        if leaves && server.serving() == Serving::Yes {
+            hazards.extend(self.capacity.hazards(resting, self.demand));
+            floor = resting.serving.min(self.demand.min_healthy as usize);
+            self.capacity = resting;
+        }
+        if changed("state") {
+            commands.push(set_state(&self.backend, &name, end));
+        }
+        let title = match end {
+            NodeState::Drain => format!("drain node {name}"),
+            NodeState::Maintenance => format!("take node {name} out of service"),
+            NodeState::Ready => format!("set node {name}"),
+        };
+        self.push(Stage::Shift, title, covers, hazards, WORK, Act::Set { commands, floor });
+    }
+
+    /// Values that are set before the step that ends a change.
+    fn push_set(&mut self, commands: Vec<String>, covers: &[ResourceId], name: &str) {
+        if !commands.is_empty() {
+            let title = format!("set node {name}");
+            self.push(Stage::Shift, title, covers.to_vec(), Vec::new(), WORK, Act::Set { commands, floor: 0 });
+        }
+    }
+
+    fn retire(&mut self, id: &ResourceId) {
+        let name = id.label();
+        let serving = self.site.running.server(name).map_or(Serving::No, Server::serving);
+        let then = self.capacity.without(serving);
+        let hazards = self.capacity.hazards(then, self.demand);
+        let floor = then.serving.min((self.demand.min_healthy as usize).max(1));
+        self.capacity = then;
+        change::gone(&mut self.cfg, &self.site.layout.section, name);
+        let retire = Retire { node: name.to_owned(), floor, drain: self.drain };
+        let wait = 2 * self.drain.std();
+        self.push(Stage::Contract, format!("remove node {name}"), vec![id.clone()], hazards, wait, Act::Retire(retire));
+    }
+}
