@@ -109,6 +109,7 @@ fn join(parent: &str, key: &str) -> String {
 mod tests {
     use super::*;
     use crate::model::{Many, value};
+    use proptest::prelude::*;
     use serde_json::json;
 
     const WHOLE: Kind = Kind {
@@ -181,5 +182,86 @@ mod tests {
     #[test]
     fn the_order_of_keys_does_not_matter() {
         check(&WHOLE, Some(json!({"a": 1, "b": 2})), Some(json!({"b": 2, "a": 1})), &[], "none: ; ");
+    }
+
+    /// Attributes of few names and values, so that two of them often have something in common.
+    fn few() -> impl Strategy<Value = Attributes> {
+        let plain = prop_oneof![
+            (0..3).prop_map(|number| json!(number)),
+            any::<bool>().prop_map(|flag| json!(flag)),
+            prop::collection::vec("[xy]", 0..3).prop_map(|list| json!(list)),
+        ];
+        let object = |value| prop::collection::hash_map("[abc]", value, 0..4).prop_map(|map| json!(map));
+        let value = plain.prop_recursive(2, 12, 3, move |value| object(value.boxed()));
+        prop::collection::hash_map("[abcd]|columns", value, 0..5).prop_map(|map| attributes(json!(map)))
+    }
+
+    fn paths() -> impl Strategy<Value = Vec<String>> {
+        prop::collection::vec("([abcd]|columns)(\\.[abc]){0,2}", 0..3)
+    }
+
+    fn at<'a>(attributes: &'a Attributes, path: &str) -> Option<&'a Value> {
+        let (key, rest) = path.split_once('.').map_or((path, None), |(key, rest)| (key, Some(rest)));
+        let value = attributes.get(key)?;
+        rest.map_or(Some(value), |rest| at(value.as_object()?, rest))
+    }
+
+    fn set(attributes: &mut Attributes, path: &str, value: Option<&Value>) {
+        match (path.split_once('.'), value) {
+            (Some((key, rest)), value) => {
+                let below = attributes.get_mut(key).and_then(Value::as_object_mut);
+                set(below.expect("only what both sides have is compared below"), rest, value);
+            }
+            (None, Some(value)) => drop(attributes.insert(path.to_owned(), value.clone())),
+            (None, None) => drop(attributes.remove(path)),
+        }
+    }
+
+    /// Every path to something, at every depth.
+    fn all(attributes: &Attributes, parent: &str, found: &mut Vec<String>) {
+        for (key, value) in attributes {
+            let path = join(parent, key);
+            value.as_object().into_iter().for_each(|below| all(below, &path, found));
+            found.push(path);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn with_its_fields_done_a_difference_is_gone(want in few(), live in prop::option::weighted(0.9, few()), ignore in paths()) {
+            for kind in [&WHOLE, &PARTIAL] {
+                let found = compare(kind, Want::Here(&want), live.as_ref(), &ignore);
+                let mut done = live.clone().unwrap_or_default();
+                for Field { path, before, after, .. } in &found.fields {
+                    prop_assert_eq!(at(&done, path), before.as_ref());
+                    prop_assert_ne!(before, after);
+                    set(&mut done, path, after.as_ref());
+                }
+                let again = compare(kind, Want::Here(&want), Some(&done), &ignore);
+                prop_assert_eq!((again.action, again.fields.len()), (None, 0), "{:?} became {:?}", live, done);
+                prop_assert_eq!(&again.ignored, &found.ignored);
+
+                let Some(live) = &live else { continue };
+                // What is wanted or there as a whole is changed as a whole, with all that it holds.
+                let changed = |path: &str| found.fields.iter().any(|field| {
+                    covered(std::slice::from_ref(&field.path), path) || covered(&[path.to_owned()], &field.path)
+                });
+                let mut known = Vec::new();
+                all(live, "", &mut known);
+                for path in known.iter().chain(&ignore).filter(|path| !changed(path)) {
+                    prop_assert_eq!(at(&done, path), at(live, path), "`{}` is no change", path);
+                }
+                prop_assert!(found.fields.iter().all(|field| !covered(&ignore, &field.path)));
+                if kind.comparison == Comparison::Partial {
+                    prop_assert!(found.fields.iter().all(|field| field.after.is_some()), "a partial kind removes nothing");
+                } else if found.ignored.is_empty() {
+                    prop_assert_eq!(&done, &want);
+                }
+                let removed = compare(kind, Want::Absent, Some(live), &ignore);
+                prop_assert_eq!((removed.action, removed.before.as_ref()), (Some(Action::Delete), Some(live)));
+            }
+        }
     }
 }

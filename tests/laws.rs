@@ -105,19 +105,22 @@ laws!(killed_on_haproxy, super::haproxy::Pool:
 );
 
 #[cfg(all(feature = "sqlite", feature = "crash-points"))]
-laws!(killed_on_sqlite, super::sqlite::Shop:
+laws!(disturbed_on_sqlite, super::sqlite::Shop:
+    crash::failed_at_any_step_it_converges,
     crash::killed_after_any_step_it_converges,
     crash::killed_before_any_step_it_converges,
 );
 
 #[cfg(all(feature = "postgres", feature = "crash-points"))]
-laws!(killed_on_postgres, super::postgres::Shop:
+laws!(disturbed_on_postgres, super::postgres::Shop:
+    crash::failed_at_any_step_it_converges,
     crash::killed_after_any_step_it_converges,
     crash::killed_before_any_step_it_converges,
 );
 
 #[cfg(all(feature = "redis", feature = "crash-points"))]
-laws!(killed_on_redis, super::redis::Cache:
+laws!(disturbed_on_redis, super::redis::Cache:
+    crash::failed_at_any_step_it_converges,
     crash::killed_after_any_step_it_converges,
     crash::killed_before_any_step_it_converges,
 );

@@ -4,6 +4,8 @@ mod app;
 mod cases;
 mod cli;
 mod examples;
+#[cfg(feature = "sqlite")]
+mod fixed_point;
 mod haproxy;
 mod kit;
 mod laws;

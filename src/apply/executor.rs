@@ -40,7 +40,7 @@ pub struct Lane<'a> {
 pub struct Options {
     /// Whether a failure on one target keeps the others from starting further steps in the same stage.
     pub on_failure: OnFailure,
-    /// Where to die, for the tests.
+    /// Where to die or to fail, for the tests.
     pub crash_at: Option<CrashPoint>,
     /// Turns true when the run is called off.
     pub cancel: watch::Receiver<bool>,
@@ -203,7 +203,10 @@ impl<'a> Run<'a> {
             let error = Error::bug(format!("no lane for `{}`", step.target));
             return self.record(|record| record.end(step, outcome(step, Ending::Failed, begun, Some(&error))));
         };
-        let result = self.attempt(step, lane).await;
+        let result = match crash::fail(self.options.crash_at, position) {
+            Ok(()) => self.attempt(step, lane).await,
+            failed => failed,
+        };
         crash::reach(self.options.crash_at, CrashPoint { step: position, moment: Moment::After });
         let ended = match result {
             Ok(()) => match self.read_back(step, lane).await {

@@ -1,6 +1,6 @@
 //! `evenkeel history`: what was applied, from the journal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::args::HistoryArgs;
 use super::exit::{Exit, Result};
@@ -29,7 +29,7 @@ pub fn run(world: &World, args: &HistoryArgs) -> Result {
     Ok(Exit::Done)
 }
 
-/// One line a run, oldest first.
+/// One line a run, oldest first, with the targets on which it began a step.
 fn list(entries: &[Entry]) -> String {
     let mut order: Vec<&str> = Vec::new();
     let mut runs: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
@@ -46,13 +46,17 @@ fn list(entries: &[Entry]) -> String {
 fn summary(run: &str, entries: &[&Entry]) -> String {
     let mut who = "";
     let mut at = "";
+    let mut targets: BTreeSet<&str> = BTreeSet::new();
     let mut tally: BTreeMap<&str, usize> = BTreeMap::new();
     let mut open = 0;
     let mut finished = None;
     for entry in entries {
         match &entry.what {
             Fact::Begin { who: by, .. } => (who, at) = (by, &entry.at),
-            Fact::Intent { .. } => open += 1,
+            Fact::Intent { target, .. } => {
+                targets.insert(target);
+                open += 1;
+            }
             Fact::End { ending, .. } => {
                 open -= i32::from(!matches!(ending, Ending::Skipped | Ending::Canceled));
                 *tally.entry(word(*ending)).or_default() += 1;
@@ -65,7 +69,9 @@ fn summary(run: &str, entries: &[&Entry]) -> String {
         parts.push(format!("{open} in doubt: the run died; `evenkeel plan` shows what is there now"));
     }
     let end = finished.map_or("not finished".to_owned(), |code| format!("exit {code}"));
-    format!("{run}  {at}  {who}  {end}  {}", parts.join(", ")).trim_end().to_owned()
+    let targets = targets.into_iter().collect::<Vec<_>>().join(", ");
+    let told = [run, at, who, &targets, &end, &parts.join(", ")];
+    told.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  ")
 }
 
 fn word(ending: Ending) -> &'static str {

@@ -72,7 +72,7 @@ pub fn every_file() -> Vec<(String, String)> {
     let mut files = Vec::new();
     walk(root(), &mut files);
     let text = |file: PathBuf| Some((relative(&file), fs::read_to_string(&file).ok()?));
-    files.into_iter().filter_map(text).filter(|(name, _)| name != "Cargo.lock").collect()
+    files.into_iter().filter_map(text).filter(|(name, _)| !name.ends_with("Cargo.lock")).collect()
 }
 
 /// The folders in a folder, sorted.
@@ -106,7 +106,7 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if path.is_file() && name != ".git" {
             files.push(path);
-        } else if path.is_dir() && !matches!(name, ".git" | "target" | ".venv") {
+        } else if path.is_dir() && !matches!(name, ".git" | "target" | ".venv" | "corpus" | "artifacts") {
             walk(&path, files);
         }
     }
