@@ -2,6 +2,7 @@
 //!
 //! A law is a function over a [`Subject`]; the subjects are listed at the end.
 
+mod app;
 mod approval;
 #[cfg(feature = "postgres")]
 mod build;
@@ -10,6 +11,8 @@ mod crash;
 mod haproxy;
 mod honest;
 mod lock;
+#[cfg(feature = "postgres")]
+mod pgbouncer;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "redis")]
@@ -98,8 +101,68 @@ laws!(on_redis, super::redis::Cache:
     steady::planning_writes_nothing,
 );
 
+// Neither of these can be interrupted halfway: see the subjects.
+#[cfg(feature = "postgres")]
+laws!(on_pgbouncer, super::pgbouncer::Pooler<super::pgbouncer::Both>:
+    approval::a_plan_edited_by_hand_is_refused,
+    approval::a_plan_for_another_system_is_refused,
+    approval::a_stale_plan_is_refused,
+    approval::an_approved_plan_is_applied_and_may_be_applied_again,
+    honest::what_cannot_be_read_makes_the_plan_incomplete,
+    lock::two_concurrent_runs_one_waits_or_names_the_holder,
+    secret::no_output_holds_a_secret,
+    steady::an_outside_edit_drifts_at_exactly_its_address,
+    steady::applied_once_the_plan_is_empty_and_applying_does_nothing,
+    steady::exported_the_plan_is_empty,
+    steady::planning_writes_nothing,
+);
+
+#[cfg(feature = "postgres")]
+laws!(on_pgbouncer_file, super::pgbouncer::Pooler<super::pgbouncer::FileOnly>:
+    approval::a_plan_edited_by_hand_is_refused,
+    approval::a_plan_for_another_system_is_refused,
+    approval::a_stale_plan_is_refused,
+    approval::an_approved_plan_is_applied_and_may_be_applied_again,
+    honest::what_cannot_be_read_makes_the_plan_incomplete,
+    lock::two_concurrent_runs_one_waits_or_names_the_holder,
+    secret::no_output_holds_a_secret,
+    steady::an_outside_edit_drifts_at_exactly_its_address,
+    steady::applied_once_the_plan_is_empty_and_applying_does_nothing,
+    steady::exported_the_plan_is_empty,
+    steady::planning_writes_nothing,
+);
+
+#[cfg(feature = "postgres")]
+laws!(on_pgbouncer_console, super::pgbouncer::Pooler<super::pgbouncer::ConsoleOnly>:
+    approval::a_plan_edited_by_hand_is_refused,
+    approval::a_plan_for_another_system_is_refused,
+    approval::a_stale_plan_is_refused,
+    approval::an_approved_plan_is_applied_and_may_be_applied_again,
+    honest::what_cannot_be_read_makes_the_plan_incomplete,
+    lock::without_a_lock_the_plan_says_so,
+    secret::no_output_holds_a_secret,
+    steady::an_outside_edit_drifts_at_exactly_its_address,
+    steady::applied_once_the_plan_is_empty_and_applying_does_nothing,
+    steady::exported_the_plan_is_empty,
+    steady::planning_writes_nothing,
+);
+
+laws!(on_app, super::app::Api:
+    approval::a_plan_edited_by_hand_is_refused,
+    approval::a_plan_for_another_system_is_refused,
+    approval::a_stale_plan_is_refused,
+    approval::an_approved_plan_is_applied_and_may_be_applied_again,
+    honest::what_cannot_be_read_makes_the_plan_incomplete,
+    lock::two_concurrent_runs_one_waits_or_names_the_holder,
+    secret::no_output_holds_a_secret,
+    steady::an_outside_edit_drifts_at_exactly_its_address,
+    steady::applied_once_the_plan_is_empty_and_applying_does_nothing,
+    steady::exported_the_plan_is_empty,
+    steady::planning_writes_nothing,
+);
+
 #[cfg(feature = "crash-points")]
-laws!(killed_on_haproxy, super::haproxy::Pool:
+laws!(disturbed_on_haproxy, super::haproxy::Pool:
     crash::killed_after_any_step_it_converges,
     crash::killed_before_any_step_it_converges,
 );
@@ -121,6 +184,30 @@ laws!(disturbed_on_postgres, super::postgres::Shop:
 #[cfg(all(feature = "redis", feature = "crash-points"))]
 laws!(disturbed_on_redis, super::redis::Cache:
     crash::failed_at_any_step_it_converges,
+    crash::killed_after_any_step_it_converges,
+    crash::killed_before_any_step_it_converges,
+);
+
+#[cfg(all(feature = "postgres", feature = "crash-points"))]
+laws!(disturbed_on_pgbouncer, super::pgbouncer::Pooler<super::pgbouncer::Both>:
+    crash::killed_after_any_step_it_converges,
+    crash::killed_before_any_step_it_converges,
+);
+
+#[cfg(all(feature = "postgres", feature = "crash-points"))]
+laws!(disturbed_on_pgbouncer_file, super::pgbouncer::Pooler<super::pgbouncer::FileOnly>:
+    crash::killed_after_any_step_it_converges,
+    crash::killed_before_any_step_it_converges,
+);
+
+#[cfg(all(feature = "postgres", feature = "crash-points"))]
+laws!(disturbed_on_pgbouncer_console, super::pgbouncer::Pooler<super::pgbouncer::ConsoleOnly>:
+    crash::killed_after_any_step_it_converges,
+    crash::killed_before_any_step_it_converges,
+);
+
+#[cfg(feature = "crash-points")]
+laws!(disturbed_on_app, super::app::Api:
     crash::killed_after_any_step_it_converges,
     crash::killed_before_any_step_it_converges,
 );

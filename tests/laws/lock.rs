@@ -35,6 +35,21 @@ pub fn two_concurrent_runs_one_waits_or_names_the_holder<S: Subject>() {
     subject.settled();
 }
 
+/// Where nothing on the target can hold a lock, every plan says that runs are not kept apart, and `unlock` that there is no lock.
+pub fn without_a_lock_the_plan_says_so<S: Subject>() {
+    const { assert!(!S::LOCKS, "two runs are kept apart here; that is another law") };
+    let subject = S::start();
+    subject.run(&["plan"]).code(0).says("two runs at once are not kept apart");
+    subject.run(&["unlock", S::TARGET, "--yes"]).code(64).says("no lock");
+    // Both say what is so when they end, whoever was first.
+    let runs = [(); 2].map(|()| subject.run(&["apply", "--yes"]).start());
+    for run in runs {
+        let output = run.wait();
+        assert!(matches!(output.code, Some(0 | 4)), "{output}");
+    }
+    subject.settled();
+}
+
 /// Called off, a run finishes the step it is in and says what it did not do; running it again does that.
 pub fn an_interrupted_run_finishes_its_step_and_says_the_rest<S: Subject>() {
     let subject = S::start();

@@ -1,6 +1,10 @@
 //! What a law needs to know of a real system.
 
-use crate::kit::{Folder, Hold, Output, Run};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::kit::{Folder, Hold, Output, Run, eventually};
 
 /// A system, running, with resources of its own and a policy that would create, replace and delete some of them.
 ///
@@ -8,6 +12,12 @@ use crate::kit::{Folder, Hold, Output, Run};
 pub trait Subject: Sized {
     /// The target, `postgres.shop`.
     const TARGET: &'static str;
+
+    /// Whether two runs are kept apart; where they are not, the plan has to say so.
+    const LOCKS: bool = true;
+
+    /// The fewest steps that the policy takes.
+    const STEPS: usize = 3;
 
     /// Starts it.
     fn start() -> Self;
@@ -31,7 +41,7 @@ pub trait Subject: Sized {
     /// and says which.
     fn spoil(&self) -> &'static str;
 
-    /// Stops writers: a run begun now stays in its first step until this is dropped.
+    /// Stops writers: a run begun now stays in its first step, or right before it, until this is dropped.
     fn hold(&self) -> Hold;
 
     /// Whether a run is in a step that waits for the hold.
@@ -107,4 +117,25 @@ pub fn changed(plan: &serde_json::Value) -> Vec<String> {
 pub fn commands(plan: &serde_json::Value) -> Vec<String> {
     let steps = plan["steps"].as_array().expect("a plan has `steps`");
     steps.iter().map(|step| step["command"].as_str().expect("a step has a command").to_owned()).collect()
+}
+
+/// Stops every run in `folder` that has locked its target: nothing is done that is not in the journal, and the journal takes nothing.
+///
+/// For targets that are files: nothing makes the write of a file wait.
+pub fn hold_journal(folder: &Folder) -> Hold {
+    /// A full pipe. From the end of the input on it is emptied, for as long as a test can last.
+    const FULL: &str = r#"mkdir -p "${1%/*}" && mkfifo "$1" && exec 3<>"$1" && head -c 65536 /dev/zero >&3 && touch "$1.full"
+cat >/dev/null; timeout 60 cat <&3 >/dev/null 3>&- &"#;
+    let journal = folder.file("state/evenkeel/journal.jsonl");
+    let hold = Hold::open(Command::new("sh").args(["-c", FULL, "hold"]).arg(&journal), "");
+    let full = eventually(Duration::from_secs(10), || journal.with_file_name("journal.jsonl.full").exists());
+    assert!(full, "the journal still takes something");
+    hold
+}
+
+/// Whether a run has locked this file.
+pub fn locked(file: &Path) -> bool {
+    let name = file.file_name().expect("a file has a name").to_string_lossy();
+    let note = std::fs::read(file.with_file_name(format!(".{name}.evenkeel-lock")));
+    note.is_ok_and(|note| !note.is_empty())
 }
