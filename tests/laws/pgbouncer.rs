@@ -206,7 +206,7 @@ fn killed_between_the_file_and_reload_only_reload_is_left() {
     assert_eq!(subject.server.setting("default_pool_size"), "20", "the running server does not know yet");
     let written = subject.server.ini();
     assert!(written.contains("default_pool_size = 7"), "{written}");
-    assert_eq!(commands(&subject.plan()), [reload.clone()]);
+    assert_eq!(commands(&subject.plan()), std::slice::from_ref(reload));
     subject.run(&["drift"]).code(2);
     subject.apply();
     assert_eq!(subject.server.setting("default_pool_size"), "7");

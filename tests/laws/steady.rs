@@ -1,13 +1,15 @@
 //! Looking changes nothing, and what is applied stays applied.
 
 use super::Subject;
-use super::subject::changed;
+use super::subject::{changed, commands};
 
 /// Planning, checking for drift and exporting leave the system as it was.
 pub fn planning_writes_nothing<S: Subject>() {
     let subject = S::start();
     let before = subject.fingerprint();
-    assert!(!changed(&subject.plan()).is_empty(), "the policy would change something");
+    let plan = subject.plan();
+    assert!(!changed(&plan).is_empty(), "the policy would change something");
+    assert!(commands(&plan).len() >= S::STEPS, "the policy takes {} steps: {:#?}", S::STEPS, commands(&plan));
     subject.run(&["plan", "-o", "plan.json", "--detailed-exitcode"]).code(2);
     subject.run(&["drift"]).code(2);
     subject.run(&["export", S::TARGET, "-o", "exported.toml"]).code(0);

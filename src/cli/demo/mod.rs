@@ -2,12 +2,9 @@
 //!
 //! A chapter is one target and what happens to it; another file-backed target joins by a file beside `shop.rs` and a line in [`CHAPTERS`].
 
+mod pooler;
 #[cfg(feature = "sqlite")]
 mod shop;
-#[cfg_attr(
-    not(feature = "sqlite"),
-    expect(dead_code, reason = "without an embedded target there is no chapter to tell")
-)]
 mod story;
 
 use super::args::{DemoArgs, Globals};
@@ -23,14 +20,11 @@ type Chapter = for<'a, 'w> fn(&'a mut Story<'w>) -> Later<'a, Result<()>>;
 const CHAPTERS: &[Chapter] = &[
     #[cfg(feature = "sqlite")]
     |story| Box::pin(shop::tell(story)),
+    |story| Box::pin(std::future::ready(pooler::tell(story))),
 ];
 
 /// Runs the verb.
 pub async fn run(world: &World, globals: &Globals, args: &DemoArgs) -> Result {
-    if CHAPTERS.is_empty() {
-        let error = Error::usage("this build has no embedded target to play with");
-        return Err(error.hint("build it with the feature `sqlite`").into());
-    }
     let folder = &args.dir;
     if folder.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
         let error = Error::usage(format!("`{}` is there already", folder.display()));

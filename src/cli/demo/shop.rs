@@ -77,29 +77,29 @@ pub async fn tell(story: &mut Story<'_>) -> Result<()> {
     make(&file).await?;
     let before = measure(&file).await?;
 
-    story.scene("1  A shop that has grown");
+    story.scene("A shop that has grown");
     story.say("shop.db holds 5 000 customers and 60 000 orders, and three queries that people wait for:\n");
     for (query, time) in QUERIES.iter().zip(&before) {
         story.say(format!("    {:<32}{:>9}", query.what, millis(*time)));
     }
 
-    story.scene("2  What it should be");
+    story.scene("What it should be");
     story.say("policies/shop.toml says what the database should have, and how those queries must be run:\n");
     story.write("policies/shop.toml", POLICY)?;
     story.quote(POLICY);
 
-    story.scene("3  What would be done");
+    story.scene("What would be done");
     story.verb("plan", Exit::Done)?;
     story.say("Nothing has happened: a plan only reads. What it prints is what would be sent, word for word.");
 
-    story.scene("4  Doing it");
+    story.scene("Doing it");
     story.say(
         "Dropping an index is a hazard. Without the word that the plan asks for, apply refuses and does nothing:\n",
     );
     let allow = "--allow drops-index:sqlite.shop.index.orders_by_state";
     story.verb(&format!("apply --yes {allow} --journal journal"), Exit::Done)?;
 
-    story.scene("5  What came of it");
+    story.scene("What came of it");
     let after = measure(&file).await?;
     for ((query, before), after) in QUERIES.iter().zip(&before).zip(&after) {
         let factor = before.as_secs_f64() / after.as_secs_f64().max(1e-9);
@@ -109,7 +109,7 @@ pub async fn tell(story: &mut Story<'_>) -> Result<()> {
     story.say("\nAnd a second look finds nothing left to do:\n");
     story.verb("plan", Exit::Done)?;
 
-    story.scene("6  Somebody edits the database");
+    story.scene("Somebody edits the database");
     story.say("A colleague changes an index by hand, past evenkeel:\n");
     story.quote(&EDIT.replace("; ", ";\n"));
     run(&file, EDIT).await?;

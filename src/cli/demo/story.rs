@@ -21,6 +21,8 @@ pub struct Story<'w> {
     flags: Vec<&'static str>,
     /// Whether the last line that was printed is empty.
     gap: bool,
+    /// How many scenes have begun.
+    scenes: u32,
 }
 
 impl<'w> Story<'w> {
@@ -30,7 +32,7 @@ impl<'w> Story<'w> {
         std::fs::create_dir_all(folder).map_err(|e| failed(&format!("`{}` cannot be made", folder.display()), e))?;
         let binary = std::env::current_exe().map_err(|error| failed("this program does not find itself", error))?;
         let flags = if globals.no_color { vec!["--no-color"] } else { Vec::new() };
-        Ok(Self { world, folder: folder.to_owned(), binary, flags, gap: false })
+        Ok(Self { world, folder: folder.to_owned(), binary, flags, gap: false, scenes: 0 })
     }
 
     /// A file of the playground.
@@ -38,8 +40,13 @@ impl<'w> Story<'w> {
         self.folder.join(name)
     }
 
-    /// Begins a scene.
+    /// Begins a scene, numbered through all chapters.
     pub fn scene(&mut self, title: &str) {
+        self.scenes += 1;
+        self.heading(&format!("{}  {title}", self.scenes));
+    }
+
+    fn heading(&mut self, title: &str) {
         let rule = "─".repeat(76_usize.saturating_sub(title.chars().count()));
         let style = self.world.style();
         self.leave_gap();
@@ -57,7 +64,7 @@ impl<'w> Story<'w> {
         let lines = text.trim_end().lines();
         let quoted = lines.map(|line| if line.is_empty() { String::new() } else { format!("    {line}") });
         for line in quoted {
-            let role = if line.trim_start().starts_with('#') { Role::Quiet } else { Role::Plain };
+            let role = if line.trim_start().starts_with(['#', ';']) { Role::Quiet } else { Role::Plain };
             self.line(style.paint(role, &line));
         }
         self.line("");
@@ -99,7 +106,7 @@ impl<'w> Story<'w> {
 
     /// Says what the reader may type next.
     pub fn end(&mut self) {
-        self.scene("Your turn");
+        self.heading("Your turn");
         self.say(format!("Everything stays in {}. Type next:\n", self.folder.display()));
         let folder = self.folder.display().to_string();
         let quoted = if folder.contains(char::is_whitespace) { format!("'{folder}'") } else { folder };
