@@ -12,7 +12,7 @@ use crate::render::Topic;
 
 /// Runs the verb.
 pub async fn run(world: &World, globals: &Globals, args: &DriftArgs) -> Result {
-    let next = emit::next(globals, &args.policy.paths);
+    let next = emit::next(globals, &args.policy.paths, &args.select);
     let emitter = Emitter::new(world, Topic::Drift, Some(next), args.template.as_deref())?.key(globals.env.as_deref());
     let selection = plan::selection(&args.select);
     let policy = load::policy(world, globals, &args.policy.paths, References::Resolved)?;

@@ -5,10 +5,11 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::args::Globals;
+use super::args::{Globals, SelectArgs};
 use super::exit::Result;
 use super::world::World;
 use crate::error::Error;
+use crate::model::text;
 use crate::plan::Document;
 use crate::render::{Comment, Emit, Format, Options, Style, Topic, render};
 
@@ -72,7 +73,7 @@ impl<'a> Emitter<'a> {
 }
 
 /// The command that would apply what these arguments plan.
-pub fn next(globals: &Globals, paths: &[PathBuf]) -> String {
+pub fn next(globals: &Globals, paths: &[PathBuf], select: &SelectArgs) -> String {
     let mut command = String::from("evenkeel apply");
     if let Some(env) = &globals.env {
         let _ = write!(command, " --env {env}");
@@ -82,6 +83,11 @@ pub fn next(globals: &Globals, paths: &[PathBuf]) -> String {
     }
     for path in paths.iter().filter(|path| path.as_os_str() != "policies") {
         let _ = write!(command, " {}", path.display());
+    }
+    for (flag, globs) in [("only", &select.only), ("exclude", &select.exclude)] {
+        for glob in globs {
+            let _ = write!(command, " --{flag} {}", text::shell_word(glob));
+        }
     }
     command
 }

@@ -15,8 +15,8 @@ use crate::render::Topic;
 /// Runs the verb.
 pub async fn run(world: &World, globals: &Globals, args: &PlanArgs) -> Result {
     let next = match &args.out {
-        Some(file) => format!("{} --plan {}", emit::next(globals, &args.policy.paths), file.display()),
-        None => emit::next(globals, &args.policy.paths),
+        Some(file) => format!("{} --plan {}", emit::next(globals, &args.policy.paths, &args.select), file.display()),
+        None => emit::next(globals, &args.policy.paths, &args.select),
     };
     let emitter = Emitter::new(world, Topic::Plan, Some(next), args.template.as_deref())?.key(globals.env.as_deref());
     let selection = selection(&args.select);

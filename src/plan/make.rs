@@ -104,7 +104,7 @@ async fn plan_target(
 ) -> Result<Vec<Step>> {
     let Survey { identity, pairs, gaps, notes, problems: _, mut surveyor } = survey;
     let plan = &mut planned.plan;
-    let declared: HashMap<&ResourceId, &Resource> = target.resources.iter().map(|r| (&r.id, r)).collect();
+    let declared: HashMap<&ResourceId, &Resource> = target.resources.iter().map(|r| (&r.id, &**r)).collect();
     let mut changes = Vec::new();
     let mut unchanged = 0;
     let mut census = Census::new();

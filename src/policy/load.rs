@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
@@ -154,10 +155,10 @@ impl Builder<'_> {
         for kind in kinds {
             let Some(entry) = table.shift_remove(kind.name) else { continue };
             match kind.many {
-                Many::One => resources.push(self.resource(ResourceId::only(kind.name), entry.node)),
+                Many::One => resources.push(Arc::new(self.resource(ResourceId::only(kind.name), entry.node))),
                 Many::Named => {
                     for (name, entry) in entry.node.into_table() {
-                        resources.push(self.resource(ResourceId::named(kind.name, name), entry.node));
+                        resources.push(Arc::new(self.resource(ResourceId::named(kind.name, name), entry.node)));
                     }
                 }
             }

@@ -19,6 +19,7 @@ mod tests;
 mod write;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub use crate::model::Sources;
 use crate::model::{Kind, Pattern, Place, ResourceId, TargetId};
@@ -55,7 +56,7 @@ pub struct Target {
     /// The limits for this target.
     pub guards: Guards,
     /// The resources, in the order of the files.
-    pub resources: Vec<Resource>,
+    pub resources: Vec<Arc<Resource>>,
 }
 
 /// One declared resource.

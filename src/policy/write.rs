@@ -96,7 +96,7 @@ pub(super) mod tests {
         let (policy, problems) = load(input);
         assert_eq!(problems, [], "{text}");
         let resources = policy.targets.into_iter().flat_map(|target| target.resources);
-        resources.map(|r| (r.id, decode::<Attributes>(&r.node).expect("plain values decode"))).collect()
+        resources.map(|r| (r.id.clone(), decode::<Attributes>(&r.node).expect("plain values decode"))).collect()
     }
 
     fn object(value: Value) -> Attributes {

@@ -1,6 +1,7 @@
 //! From a typed provider to the erased driver: the only code that is generic over providers.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
@@ -36,13 +37,13 @@ struct Opened<P: Provider> {
     settings: P::Settings,
     wants: Arc<Wants<P>>,
     /// For pointing at attributes that the system rejects.
-    resources: Arc<HashMap<ResourceId, policy::Resource>>,
+    resources: Arc<HashMap<ResourceId, Arc<policy::Resource>>>,
 }
 
 struct Connected<P: Provider> {
     provider: Arc<P>,
     wants: Arc<Wants<P>>,
-    resources: Arc<HashMap<ResourceId, policy::Resource>>,
+    resources: Arc<HashMap<ResourceId, Arc<policy::Resource>>>,
 }
 
 struct Typed<P: Provider> {
@@ -102,7 +103,7 @@ fn open<P: Provider>(
 /// A provider's problem as a diagnostic at the policy's line.
 fn locate(
     problem: Problem,
-    resources: &HashMap<ResourceId, policy::Resource>,
+    resources: &HashMap<ResourceId, Arc<policy::Resource>>,
     target: Option<&policy::Target>,
 ) -> Diagnostic {
     let Problem { id, attribute, message, hint } = problem;
@@ -164,7 +165,7 @@ impl<P: Provider> Driver for Opened<P> {
         }
         let mut live = Vec::new();
         for resource in &saved.resources {
-            let mut resource = resource.clone();
+            let mut resource = policy::Resource::clone(resource);
             let mut facts = Facts::default();
             if let NodeValue::Table(table) = &mut resource.node.value
                 && let Some(entry) = table.shift_remove("facts")
@@ -181,7 +182,7 @@ impl<P: Provider> Driver for Opened<P> {
         }
         let identity = format!("saved:{}", saved.id);
         let reading = Reading { site, identity, live, incomplete: Vec::new(), notes: Vec::new() };
-        let pairings = pair::<P>(&self.wants.compared, &reading.live);
+        let pairings = pair::<P>(self.wants.compared.iter(), &reading.live);
         assemble::<P>(None, &self.wants, self.wants.compared.iter(), reading, pairings, Vec::new())
             .map_err(|error| vec![Diagnostic::error("live-state", error.to_string(), saved.settings.place.clone())])
     }
@@ -191,18 +192,18 @@ impl<P: Provider> Connection for Connected<P> {
     fn survey<'a>(&'a self, only: Option<&'a [ResourceId]>, breadth: Breadth) -> Later<'a, Result<Survey>> {
         Box::pin(async move {
             let chosen: Option<HashSet<_>> = only.map(|ids| ids.iter().collect());
-            let selected: Vec<Want<P::Spec>> = match &chosen {
-                None => self.wants.compared.clone(),
+            let selected: Cow<'_, [Want<P::Spec>]> = match &chosen {
+                None => Cow::Borrowed(&self.wants.compared),
                 Some(ids) => self.wants.compared.iter().filter(|want| ids.contains(&want.id)).cloned().collect(),
             };
             let reading = self.provider.read(&Scope { wanted: &selected, breadth }).await?;
-            let readable = |id: &ResourceId| !reading.incomplete.iter().any(|gap| gap.covers(id));
-            let compared: Vec<_> = selected.iter().filter(|want| readable(&want.id)).cloned().collect();
-            let mut pairings = pair::<P>(&compared, &reading.live);
+            let gaps = reading.incomplete.clone();
+            let compared = || selected.iter().filter(|want| !gaps.iter().any(|gap| gap.covers(&want.id)));
+            let mut pairings = pair::<P>(compared(), &reading.live);
             let problems = self.provider.canonical(&reading.site, &mut pairings).await?;
             let problems = problems.into_iter().map(|p| locate(p, &self.resources, None)).collect();
             let provider = Some(self.provider.clone());
-            assemble::<P>(provider, &self.wants, compared.iter(), reading, pairings, problems)
+            assemble::<P>(provider, &self.wants, compared(), reading, pairings, problems)
         })
     }
 
@@ -221,10 +222,12 @@ impl<P: Provider> Connection for Connected<P> {
 }
 
 /// Every wanted resource beside its live one.
-fn pair<P: Provider>(wants: &[Want<P::Spec>], live: &[Live<P::Spec>]) -> Vec<Pairing<P::Spec>> {
+fn pair<'a, P: Provider>(
+    wants: impl Iterator<Item = &'a Want<P::Spec>>,
+    live: &[Live<P::Spec>],
+) -> Vec<Pairing<P::Spec>> {
     let by_id: HashMap<_, _> = live.iter().map(|l| (&l.id, l)).collect();
     wants
-        .iter()
         .filter_map(|want| {
             let live = by_id.get(&want.id).map(|l| l.spec.clone());
             want.spec.clone().map(|spec| Pairing { id: want.id.clone(), want: spec, live })

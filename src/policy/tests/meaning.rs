@@ -60,7 +60,8 @@ fn show(base: &[(&str, &str)], overlays: &[(&str, &str)]) -> String {
         if *guards != Guards::default() {
             _ = writeln!(out, "  {guards:?}");
         }
-        for Resource { id, node, absent, protect, ignore, after, place } in resources {
+        for Resource { id, node, absent, protect, ignore, after, place } in resources.iter().map(|resource| &**resource)
+        {
             _ = write!(out, "  {id}  {}", places.origin(place));
             out += if *absent { " absent" } else { "" };
             out += if *protect { " protect" } else { "" };
