@@ -5,3 +5,4 @@ mod journal;
 #[cfg(feature = "postgres")]
 mod reach;
 mod refuse;
+mod verbs;
