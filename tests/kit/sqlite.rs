@@ -39,7 +39,8 @@ impl Sqlite {
     pub fn hold(&self) -> Hold {
         let mut shell = Command::new("sqlite3");
         shell.args(["-batch", "-init", "/dev/null"]).arg(&self.0);
-        let hold = Hold::open(&mut shell, "begin immediate;");
+        // The probe below takes the same lock for a moment; the holder waits for it rather than giving up.
+        let hold = Hold::open(&mut shell, "pragma busy_timeout = 10000; begin immediate;");
         let locked = eventually(Duration::from_secs(10), || {
             let mut other = Command::new("sqlite3");
             other.args(["-batch", "-bail", "-init", "/dev/null"]).arg(&self.0).arg("begin immediate; rollback;");
