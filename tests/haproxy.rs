@@ -1,5 +1,6 @@
 //! HAProxy under load and in trouble: no request fails while nodes come, change and leave, and what goes wrong is told and put back.
 
+mod corpus;
 mod sticky;
 mod tls;
 

@@ -123,6 +123,7 @@ fn path() -> String {
     format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default())
 }
 
-fn binary() -> &'static str {
+/// The program.
+pub fn binary() -> &'static str {
     if std::path::Path::new("/usr/sbin/haproxy").exists() { "/usr/sbin/haproxy" } else { "haproxy" }
 }

@@ -20,7 +20,7 @@ pub use backend::{Backend, Client, Load};
 pub use certificate::Certificate;
 pub use daemon::{eventually, free_port};
 pub use folder::Folder;
-pub use haproxy::Haproxy;
+pub use haproxy::{Haproxy, binary as haproxy_binary};
 pub use hold::Hold;
 pub use pgbouncer::{CONSOLE_PASSWORD, Pgbouncer};
 pub use postgres::{Postgres, Statement, program};

@@ -159,13 +159,13 @@ fn sibling(cfg: &Cfg, layout: &Layout, name: &str) -> String {
     const OWN: [&str; 6] = ["weight", "cookie", "id", "backup", "disabled", "enabled"];
     let mut line = format!("server {name} 0.0.0.0:0");
     let Some(first) = layout.servers.first() else { return line };
-    let text = |parameter: &word::Parameter, at: usize| cfg.line(at)[parameter.span.clone()].to_owned();
     let all = |at: usize| word::parameters(cfg.line(at), 3);
+    let said = |parameter: &word::Parameter| parameter.value.as_ref().map(|word| word.text.clone());
     for parameter in all(first.at).iter().filter(|parameter| !OWN.contains(&parameter.key.as_str())) {
-        let words = text(parameter, first.at);
-        if layout.servers.iter().all(|other| all(other.at).iter().any(|theirs| text(theirs, other.at) == words)) {
+        let alike = |theirs: &word::Parameter| theirs.key == parameter.key && said(theirs) == said(parameter);
+        if layout.servers.iter().all(|other| all(other.at).iter().any(alike)) {
             line += " ";
-            line += &words;
+            line += &cfg.line(first.at)[parameter.span.clone()];
         }
     }
     line

@@ -6,6 +6,7 @@ mod capability;
 mod cfg;
 mod change;
 mod check;
+pub mod editor;
 mod layout;
 mod live;
 mod marker;
