@@ -1,11 +1,13 @@
 //! What a policy cannot have of HAProxy: offline, what never makes sense; online, what this version and this setup cannot do.
 
+use super::capability::CAPABILITIES;
 use super::live;
 use super::settings::Settings;
 use super::site::Site;
 use crate::model::ResourceId;
 use crate::provider::{Pairing, Problem, Want};
-use crate::providers::balancer::{Algorithm, Balance, Health, NODE, Node, Reuse, Spec, Version, spec};
+use crate::providers::balancer::capability::Novelty;
+use crate::providers::balancer::{Algorithm, Balance, Health, NODE, Node, Reuse, Spec, spec};
 
 /// What can be said without the system.
 pub fn offline(settings: &Settings, wants: &[Want<Spec>]) -> Vec<Problem> {
@@ -30,46 +32,20 @@ pub fn offline(settings: &Settings, wants: &[Want<Spec>]) -> Vec<Problem> {
             continue;
         };
         problems.extend(spec::faults(&want.id, wanted));
-        if let Spec::Node(Node { weight: Some(weight), .. }) = wanted
-            && *weight > 256
-        {
-            let message = "haproxy's weights go from 0 to 256";
-            problems.push(Problem::of(&want.id, message).at("weight").hint("only the proportion of weights matters"));
-        }
+        problems.extend(CAPABILITIES.refusals(None, &want.id, wanted, Novelty::Known));
     }
     problems
 }
 
-/// An attribute that not every version has.
-struct Since {
-    kind: &'static str,
-    attribute: &'static str,
-    version: Version,
-}
-
-/// What came when. What is not here is in every version that is maintained.
-const SINCE: &[Since] = &[
-    Since { kind: "reuse", attribute: "keepalive_interval", version: Version(2, 4) },
-    Since { kind: "reuse", attribute: "idle_connections", version: Version(1, 9) },
-    Since { kind: "reuse", attribute: "idle_timeout", version: Version(1, 9) },
-];
-
-/// From which version on servers come and go while it runs.
-const DYNAMIC_SERVERS: Version = Version(2, 5);
-
 /// Brings both sides to one form, and says what the running system cannot do.
 pub fn online(site: &Site, pairs: &mut [Pairing<Spec>]) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let version = site.running.version;
     let master = site.settings.as_ref().is_some_and(|settings| settings.master_socket.is_some());
     for Pairing { id, want, live } in pairs {
         settle(want, live.as_mut());
-        for since in SINCE.iter().filter(|since| since.kind == id.kind && version < since.version) {
-            if written(want, since.attribute) {
-                let message = format!("haproxy {version} has no `{}`; it came with {}", since.attribute, since.version);
-                problems.push(Problem::of(id, message).at(since.attribute).hint("upgrade haproxy, or leave it out"));
-            }
-        }
+        let running = live.is_some() || site.running.server(id.label()).is_some();
+        let novelty = if running { Novelty::Known } else { Novelty::New };
+        problems.extend(CAPABILITIES.refusals(site.running.version, id, want, novelty));
         if !master && let Some(attribute) = reloading(want, live.as_ref()) {
             let message = format!("`{attribute}` changes with a reload only");
             problems.push(
@@ -85,7 +61,6 @@ pub fn online(site: &Site, pairs: &mut [Pairing<Spec>]) -> Vec<Problem> {
 
 fn node_problems(site: &Site, id: &ResourceId, want: &Node, new: bool) -> Vec<Problem> {
     let mut found = Vec::new();
-    let version = site.running.version;
     let name = id.label();
     let entry = site.layout.server(name);
     if new && want.address.is_none() && entry.is_none_or(|entry| entry.address.is_none()) {
@@ -99,10 +74,6 @@ fn node_problems(site: &Site, id: &ResourceId, want: &Node, new: bool) -> Vec<Pr
     }
     let process = site.running.server(name).map(|server| live::state(site, server));
     if new && process.is_none() {
-        if version < DYNAMIC_SERVERS {
-            let message = format!("haproxy {version} takes no new servers while it runs; {DYNAMIC_SERVERS} does");
-            found.push(Problem::of(id, message).hint("upgrade haproxy, or write the server into the file and reload"));
-        }
         fixed(site, id, &mut found);
     } else if want.weight.is_some_and(|weight| site.running.server(name).is_some_and(|server| server.weight != weight))
     {
@@ -135,15 +106,6 @@ fn settle(want: &mut Spec, live: Option<&mut Spec>) {
     {
         // HAProxy's round robin always goes by weight.
         *live = Some(Algorithm::Weighted);
-    }
-}
-
-fn written(want: &Spec, attribute: &str) -> bool {
-    match (want, attribute) {
-        (Spec::Reuse(reuse), "keepalive_interval") => reuse.keepalive_interval.is_some(),
-        (Spec::Reuse(reuse), "idle_connections") => reuse.idle_connections.is_some(),
-        (Spec::Reuse(reuse), "idle_timeout") => reuse.idle_timeout.is_some(),
-        _ => false,
     }
 }
 

@@ -1,6 +1,7 @@
 //! HAProxy: one backend, through its runtime socket and its configuration file together. What can change while it runs does; the file says the
 //! same, edited in its place; a reload happens only for what needs one. Knows nothing of other balancers.
 
+mod capability;
 mod cfg;
 mod change;
 mod check;
