@@ -107,7 +107,8 @@ fn holds(value: &Value, one: &str) -> bool {
     match value {
         Value::Array(items) => items.iter().any(|item| holds(item, one)),
         Value::String(text) => text == one,
-        other => other.to_string() == one,
+        Value::Bool(flag) => one == if *flag { "true" } else { "false" },
+        _ => false,
     }
 }
 

@@ -53,6 +53,8 @@ pub struct Fault {
     hint: String,
 }
 
+const CHAIN: &str = "name a PEM file: the certificate first, then its issuers";
+
 impl Certificate {
     /// Reads the first certificate of a PEM text, and its issuers behind it.
     ///
@@ -74,6 +76,16 @@ impl Certificate {
             from: moment(parsed.validity().not_before.timestamp())?,
             until: moment(parsed.validity().not_after.timestamp())?,
         })
+    }
+
+    /// Reads the file that `tls` names, and leaves its key alone; `None` where it names none.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub async fn read(tls: &Tls) -> Result<Option<Self>, Fault> {
+        let Some(Pem { path, .. }) = &tls.certificate else { return Ok(None) };
+        let pem = load("certificate", path).await?;
+        Self::parse(&pem).map(Some).map_err(|message| Fault { attribute: "certificate", message, hint: CHAIN.into() })
     }
 
     /// What tells it from every other: `sha256 ab12cd34ef56ab12, until 2026-12-01`.

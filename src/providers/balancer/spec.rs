@@ -121,8 +121,12 @@ pub struct Pem {
 }
 
 impl From<String> for Pem {
-    fn from(path: String) -> Self {
-        Self { path, content: None }
+    /// What stands behind the path is what was told of its content; no path that a policy may name has a space in it.
+    fn from(text: String) -> Self {
+        match text.strip_suffix(')').and_then(|text| text.split_once(" (")) {
+            Some((path, content)) => Self { path: path.to_owned(), content: Some(content.to_owned()) },
+            None => Self { path: text, content: None },
+        }
     }
 }
 
