@@ -118,11 +118,9 @@ async fn gather(
         }
     }
     let functions = format!(
-        "select p.proname::text as name, p.prosrc as body, p.prosecdef and l.lanname = 'plpgsql' and p.prorettype = 'trigger'::regtype as fits, \
-         coalesce(p.proconfig, '{{}}') as pins, obj_description(p.oid, 'pg_proc') as mark, \
-         exists (select from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a where a.grantee = 0) as open, {} as triggers \
-         from pg_proc p join pg_language l on l.oid = p.prolang \
-         where p.pronamespace = to_regnamespace('{SCHEMA}') and p.pronargs = 0 order by 1",
+        "select p.proname::text as name, p.prosrc as body, coalesce(p.proconfig, '{{}}') as pins, obj_description(p.oid, 'pg_proc') as mark, \
+         {} as sound, {} as triggers from pg_proc p where p.pronamespace = to_regnamespace('{SCHEMA}') and p.pronargs = 0 order by 1",
+        sql::SOUND,
         sql::TRIGGERS
     );
     let rows = sqlx::query(sqlx::AssertSqlSafe(functions)).fetch_all(&mut session.conn).await?;
@@ -174,7 +172,7 @@ async fn gather(
         };
         let pins: Vec<String> = row.try_get("pins")?;
         let pinned = pins.iter().map(|pin| pin.to_lowercase()).eq(sql::pins().iter().map(|pin| pin.to_lowercase()));
-        let intact = row.try_get::<bool, _>("fits")? && !row.try_get::<bool, _>("open")? && pinned;
+        let intact = row.try_get::<bool, _>("sound")? && pinned;
         let mut broken = Vec::new();
         if !intact || row.try_get::<&str, _>("body")? != plan.body() {
             broken.push(Part::Function);

@@ -222,9 +222,10 @@ impl Plan<'_> {
 
     /// Asks whether all of it is there as it was made.
     pub fn proof(&self) -> String {
+        let pins = pins().iter().map(|pin| literal(&pin.to_lowercase())).collect::<Vec<_>>().join(", ");
         format!(
-            "select coalesce((select p.prosrc = {} and p.prosecdef and obj_description(p.oid, 'pg_proc') = {} and {TRIGGERS} = {} \
-             from pg_catalog.pg_proc p where p.oid = to_regprocedure({})), false)",
+            "select coalesce((select to_regclass('{OUTBOX}') is not null and {SOUND} and p.prosrc = {} and lower(p.proconfig::text)::text[] = array[{pins}] \
+             and obj_description(p.oid, 'pg_proc') = {} and {TRIGGERS} = {} from pg_catalog.pg_proc p where p.oid = to_regprocedure({})), false)",
             literal(&self.body()),
             literal(&self.mark),
             literal(&self.triggers()),
@@ -233,9 +234,13 @@ impl Plan<'_> {
     }
 }
 
+/// Whether the function `p` is of the right sort, and closed to everybody but its owner and whom that one let in.
+pub const SOUND: &str = "(p.prosecdef and p.prorettype = 'trigger'::regtype and p.prolang = (select oid from pg_catalog.pg_language where lanname = 'plpgsql') \
+    and not exists (select from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a where a.grantee = 0))";
+
 /// The triggers that call the function `p`, one a line.
 pub const TRIGGERS: &str = "coalesce((select string_agg(line, E'\\n' order by line collate \"C\") from (select concat_ws('|', n.nspname, c.relname, t.tgname, \
-    t.tgtype, t.tgenabled::text || case when t.tgqual is null and t.tgnargs = 0 and array_length(t.tgattr::int2[], 1) is null then '' else '?' end, \
+    t.tgtype, t.tgenabled::text || case when t.tgqual is null and t.tgnargs = 0 and t.tgattr::text = '' then '' else '?' end, \
     coalesce(t.tgoldtable, ''), coalesce(t.tgnewtable, '')) as line \
     from pg_catalog.pg_trigger t join pg_catalog.pg_class c on c.oid = t.tgrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
     where t.tgfoid = p.oid) lines), '')";
