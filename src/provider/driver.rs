@@ -6,7 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use super::{Breadth, Claim, Context, Gap, Grants, Holder, Progress};
+use super::{Breadth, Claim, Context, Evicted, Eviction, Feed, Gap, Grants, Holder, Progress};
 use crate::error::Result;
 use crate::model::{
     Action, Attributes, Check, Diagnostic, Facts, Hazard, HazardKind, Impact, Kind, Origin, ResourceId, Stage,
@@ -59,6 +59,12 @@ pub trait Connection: Send + Sync + fmt::Debug {
     fn lock<'a>(&'a self, holder: &'a Holder) -> Later<'a, Result<Claim<Box<dyn Any + Send>>>>;
     /// Releases a lock that somebody else left behind.
     fn unlock(&self) -> Later<'_, Result<String>>;
+    /// Opens the changes that wait to be told to caches; none where there never are any.
+    fn feed(&self) -> Later<'_, Result<Option<Box<dyn Feed>>>>;
+    /// Removes keys from this cache.
+    fn evict<'a>(&'a self, evictions: &'a [Eviction]) -> Later<'a, Result<Vec<Evicted>>>;
+    /// Deletes what has expired from the declared tables that do not do so themselves.
+    fn sweep(&self) -> Later<'_, Result<Vec<(ResourceId, u64)>>>;
 }
 
 /// One look at a target: what is wanted beside what is there.
