@@ -19,4 +19,6 @@ mod postgres_index;
 mod readme;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(feature = "sqlite")]
+mod sqlite_cache;
 mod tidy;
