@@ -4,6 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Breadth, Claim, Context, Evicted, Eviction, Feed, Gap, Grants, Holder, Progress};
@@ -84,7 +85,7 @@ pub struct Survey {
     pub surveyor: Box<dyn Surveyor>,
 }
 
-/// A resource, wanted and live, in the form in which `==` is equality.
+/// A resource, wanted and live, in the form in which `==` is equality. Where both sides are equal, they are one value in memory.
 #[derive(Clone, Debug)]
 pub struct Pair {
     /// Which one.
@@ -92,7 +93,7 @@ pub struct Pair {
     /// What the policy says.
     pub want: Wanted,
     /// What is there.
-    pub live: Option<Attributes>,
+    pub live: Option<Arc<Attributes>>,
     /// What was measured.
     pub facts: Facts,
     /// Where the policy says it.
@@ -103,7 +104,7 @@ pub struct Pair {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Wanted {
     /// It is to be like this.
-    Here(Attributes),
+    Here(Arc<Attributes>),
     /// It is not to be there.
     Absent,
     /// Nothing.

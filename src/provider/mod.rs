@@ -48,7 +48,8 @@ pub trait Provider: Sized + Send + Sync + 'static {
     type Settings: DeserializeOwned + JsonSchema + Clone + Send + Sync;
     /// An enum with one variant per kind, externally tagged. What it serialises to is exactly what is compared:
     /// every attribute with its default filled in for whole kinds, `None` skipped for partial ones, sets sorted, units canonical.
-    type Spec: DeserializeOwned + Serialize + JsonSchema + Clone + Send + Sync;
+    /// Values that are `==` serialise alike.
+    type Spec: DeserializeOwned + Serialize + JsonSchema + Clone + PartialEq + Send + Sync;
     /// What the target says of itself: version, limits, usage. Deserialises from the `site` table of a saved live state.
     type Site: Default + DeserializeOwned + Send + Sync;
     /// What a step runs. Its `Display` *is* the command: one value is both printed and sent, secrets masked.

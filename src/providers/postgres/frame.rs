@@ -87,6 +87,11 @@ impl Provider for Postgres {
         let session: &mut Session = &mut session;
         let (mut site, identity) = site::read(session, &self.settings).await?;
         let mut found = Found { notes: self.endpoint.notes.clone(), ..Found::default() };
+        if site.in_recovery {
+            found
+                .notes
+                .push("the server is a standby: it can be planned against, and nothing can be applied".to_owned());
+        }
         index::read(session, &self.settings, scope, &mut site, &mut found).await?;
         let tunes = |want: &Want<Spec>| matches!(&*want.id.kind, "settings" | "role" | "database");
         if scope.breadth == Breadth::Everything || scope.wanted.iter().any(tunes) {

@@ -59,7 +59,7 @@ pub struct Redis {
 }
 
 /// What a policy may want of a Redis.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Spec {
     /// Server settings.
