@@ -6,7 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use super::{Breadth, Claim, Context, Gap, Grants, Holder, Progress};
+use super::{Breadth, Claim, Context, Gap, Grants, Holder, Progress, Sink};
 use crate::error::Result;
 use crate::model::{
     Action, Attributes, Check, Diagnostic, Facts, Hazard, HazardKind, Impact, Kind, Origin, ResourceId, Stage,
@@ -32,6 +32,8 @@ pub struct Descriptor {
     pub hazards: &'static [HazardKind],
     /// The least privileges.
     pub grants: Grants,
+    /// Whether it answers queries in SQL.
+    pub speaks_sql: bool,
     /// Decodes a target of the policy and checks it offline.
     pub open: Open,
     /// The JSON Schemas of its settings and of its specifications.
@@ -59,6 +61,10 @@ pub trait Connection: Send + Sync + fmt::Debug {
     fn lock<'a>(&'a self, holder: &'a Holder) -> Later<'a, Result<Claim<Box<dyn Any + Send>>>>;
     /// Releases a lock that somebody else left behind.
     fn unlock(&self) -> Later<'_, Result<String>>;
+    /// The columns of a query's result.
+    fn columns<'a>(&'a self, sql: &'a str) -> Later<'a, Result<Vec<String>>>;
+    /// Runs a query; every row that came is in the sink's blocks when this ends, also where it ends in an error, which says how far it came.
+    fn rows<'a>(&'a self, sql: &'a str, columns: &'a [String], sink: Sink) -> Later<'a, Result<()>>;
 }
 
 /// One look at a target: what is wanted beside what is there.
