@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Breadth, Claim, Context, Evicted, Eviction, Feed, Gap, Grants, Holder, Progress};
+use super::{Breadth, Claim, Context, Evicted, Eviction, Feed, Gap, Grants, Holder, Progress, Sink};
 use crate::error::Result;
 use crate::model::{
     Action, Attributes, Check, Diagnostic, Facts, Hazard, HazardKind, Impact, Kind, Origin, ResourceId, Stage,
@@ -33,6 +33,8 @@ pub struct Descriptor {
     pub hazards: &'static [HazardKind],
     /// The least privileges.
     pub grants: Grants,
+    /// Whether it answers queries in SQL.
+    pub speaks_sql: bool,
     /// Decodes a target of the policy and checks it offline.
     pub open: Open,
     /// The JSON Schemas of its settings and of its specifications.
@@ -66,6 +68,10 @@ pub trait Connection: Send + Sync + fmt::Debug {
     fn evict<'a>(&'a self, evictions: &'a [Eviction]) -> Later<'a, Result<Vec<Evicted>>>;
     /// Deletes what has expired from the declared tables that do not do so themselves.
     fn sweep(&self) -> Later<'_, Result<Vec<(ResourceId, u64)>>>;
+    /// The columns of a query's result.
+    fn columns<'a>(&'a self, sql: &'a str) -> Later<'a, Result<Vec<String>>>;
+    /// Runs a query; every row that came is in the sink's blocks when this ends, also where it ends in an error, which says how far it came.
+    fn rows<'a>(&'a self, sql: &'a str, columns: &'a [String], sink: Sink) -> Later<'a, Result<()>>;
 }
 
 /// One look at a target: what is wanted beside what is there.
