@@ -9,6 +9,8 @@ mod fixed_point;
 mod haproxy;
 mod kit;
 mod laws;
+mod nginx;
+mod nginx_corpus;
 mod pgbouncer;
 #[cfg(feature = "postgres")]
 mod postgres;

@@ -7,7 +7,7 @@ mod change;
 mod check;
 mod layout;
 mod live;
-mod marker;
+
 mod op;
 mod reload;
 mod run;
@@ -27,8 +27,8 @@ use crate::provider::{
     Breadth, Claim, Context, Delta, Draft, Gap, Grants, Holder, Pairing, Problem, Progress, Provider, Reading, Scope,
     Want,
 };
+use crate::providers::balancer::marker::Marker;
 use crate::providers::balancer::{BALANCE, HEALTH, NODE, REUSE, Spec, hazard};
-use marker::Marker;
 use running::Running;
 use socket::Socket;
 
