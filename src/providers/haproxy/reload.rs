@@ -6,7 +6,6 @@ use std::fmt::Write;
 use super::Haproxy;
 use super::cfg::Cfg;
 use super::layout::Layout;
-use super::marker::Marker;
 use super::op::{Op, set_state};
 use super::run::{self, PAUSE, Written, looks};
 use super::running::{Running, Server};
@@ -16,6 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::provider::Progress;
 use crate::provider::file;
 use crate::providers::balancer::NodeState;
+use crate::providers::balancer::marker::Marker;
 
 /// Writes and reloads, unless both are done.
 pub async fn run(target: &Haproxy, op: &Op, written: &Written, progress: &Progress) -> Result<()> {
