@@ -11,6 +11,7 @@ mod layout;
 mod live;
 mod marker;
 mod op;
+mod port;
 mod reload;
 mod run;
 mod running;
