@@ -10,6 +10,7 @@ pub mod editor;
 mod layout;
 mod live;
 mod op;
+mod port;
 mod reload;
 mod run;
 mod running;
