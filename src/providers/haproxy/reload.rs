@@ -6,8 +6,8 @@ use std::fmt::Write;
 use super::Haproxy;
 use super::cfg::Cfg;
 use super::layout::Layout;
-use super::marker::Marker;
 use super::op::{Op, set_state};
+use super::port;
 use super::run::{self, PAUSE, Written, looks};
 use super::running::{Running, Server};
 use super::socket::Socket;
@@ -16,6 +16,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::provider::Progress;
 use crate::provider::file;
 use crate::providers::balancer::NodeState;
+use crate::providers::balancer::marker::Marker;
 
 /// Writes and reloads, unless both are done.
 pub async fn run(target: &Haproxy, op: &Op, written: &Written, progress: &Progress) -> Result<()> {
@@ -26,6 +27,7 @@ pub async fn run(target: &Haproxy, op: &Op, written: &Written, progress: &Progre
     if !written.differs() && !marker.unread {
         return Ok(());
     }
+    free(master, &written.after).await?;
     // Before the first write: a state that cannot be carried over is no reason to have half a change.
     carry(target, written, &before).await?;
     marker.unread = true;
@@ -44,6 +46,21 @@ pub async fn run(target: &Haproxy, op: &Op, written: &Written, progress: &Progre
     let after = await_worker(target, &before).await?;
     restore(target, op, written, &before, &after).await?;
     Marker::default().write(config, &after.process).await
+}
+
+/// Refuses to reload where somebody else has a port.
+async fn free(master: &Socket, text: &str) -> Result<()> {
+    let processes = Processes::read(master).await?.all;
+    let cfg = Cfg::parse(text);
+    let found = tokio::task::spawn_blocking(move || port::taken(&cfg, &processes)).await;
+    match found.map_err(|error| Error::bug("looking at ports panicked").because(error))? {
+        Some(port) => {
+            let message =
+                format!("port {port} is taken by another process, so that haproxy could not bind it; nothing was done");
+            Err(Error::failed(message).hint(format!("`ss -ltnp 'sport = :{port}'` says by which one")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Writes the servers' state where the configuration has the new worker look for it.
@@ -96,6 +113,8 @@ struct Processes {
     worker: String,
     reloads: u32,
     failed: u32,
+    /// Every process, of whatever sort.
+    all: Vec<u32>,
 }
 
 impl Processes {
@@ -108,6 +127,7 @@ impl Processes {
                 current = false;
             }
             let words: Vec<&str> = line.split_whitespace().collect();
+            found.all.extend(words.first().and_then(|pid| pid.parse::<u32>().ok()));
             match words.as_slice() {
                 [_, "master", reloads, rest @ ..] => {
                     found.reloads = reloads.parse().unwrap_or_default();
