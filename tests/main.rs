@@ -7,6 +7,8 @@ mod examples;
 #[cfg(feature = "sqlite")]
 mod fixed_point;
 mod haproxy;
+#[cfg(all(feature = "postgres", feature = "redis"))]
+mod invalidation;
 mod kit;
 mod laws;
 mod pgbouncer;

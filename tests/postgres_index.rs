@@ -138,6 +138,8 @@ fn context() -> Context {
     Context {
         target: TargetId::new("postgres", "shop"),
         connect_timeout: Duration::from_secs(10),
+        now: jiff::Timestamp::UNIX_EPOCH,
+        depth: evenkeel::provider::Depth::Exact,
         neighbors: evenkeel::provider::Neighbors::default(),
     }
 }

@@ -76,6 +76,11 @@ pub enum Verb {
     Export(ExportArgs),
     /// Say what was applied, from the journal
     History(HistoryArgs),
+    /// Remove from caches what has changed in databases, and sweep cache tables
+    Invalidate(InvalidateArgs),
+    /// Do what `invalidate --follow` does as a service, with /metrics and /healthz
+    #[cfg(feature = "serve")]
+    Serve(ServeArgs),
     /// Release a lock that a lost run left behind
     Unlock(UnlockArgs),
     /// Explain a hazard, diagnostic, kind or attribute
@@ -133,6 +138,9 @@ pub struct PlanArgs {
     /// Plan against a live state saved by `export`, with no system at all
     #[arg(long, value_name = "FILE")]
     pub live: Option<PathBuf>,
+    /// Estimate from about N keys where looking at all is dear; applying looks at all of them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1_000..))]
+    pub sample: Option<u64>,
     /// Exit 2 when there are changes
     #[arg(long)]
     pub detailed_exitcode: bool,
@@ -208,6 +216,9 @@ pub struct DriftArgs {
     /// Make HTML with this minijinja template instead of the built-in one
     #[arg(long, value_name = "FILE")]
     pub template: Option<PathBuf>,
+    /// Estimate from about N keys where looking at all is dear; applying looks at all of them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1_000..))]
+    pub sample: Option<u64>,
     /// Write the live values into the policy files, comments kept
     #[arg(long)]
     pub adopt: bool,
@@ -264,6 +275,29 @@ pub struct HistoryArgs {
     /// The journal's folder
     #[arg(long, value_name = "DIR", env = "EVENKEEL_JOURNAL")]
     pub journal: Option<PathBuf>,
+}
+
+/// `invalidate`
+#[derive(Clone, Debug, Args)]
+pub struct InvalidateArgs {
+    /// Which policies.
+    #[command(flatten)]
+    pub policy: PathArgs,
+    /// Go on until Ctrl-C or SIGTERM instead of ending when nothing is due
+    #[arg(long)]
+    pub follow: bool,
+}
+
+/// `serve`
+#[cfg(feature = "serve")]
+#[derive(Clone, Debug, Args)]
+pub struct ServeArgs {
+    /// Which policies.
+    #[command(flatten)]
+    pub policy: PathArgs,
+    /// Where /metrics and /healthz are
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9464")]
+    pub listen: std::net::SocketAddr,
 }
 
 /// `unlock`

@@ -132,6 +132,34 @@ pub fn across(targets: &[Subject]) -> Vec<Check> {
     checks
 }
 
+/// Judges what can be said of the policy alone, whichever targets are looked at: invalidations go to a cache that is there.
+pub fn of_policy(targets: &[Subject]) -> Vec<Check> {
+    let rules = targets.iter().flat_map(|target| target.of_kind("invalidation").map(move |rule| (target, rule)));
+    let judge = |(target, (id, rule, origin)): (&Subject, &Placed)| {
+        let cache = rule.get("cache")?.as_str()?;
+        let what = target.id.resource(id.clone());
+        let known = targets.iter().any(|target| target.id.to_string() == cache);
+        let (message, hint) = match cache.split_once('.') {
+            Some(("redis", _)) if known => (format!("`{what}` goes to `{cache}`"), String::new()),
+            _ if known => (format!("`{what}` goes to `{cache}`, which is no cache"), "name a Redis target".to_owned()),
+            _ => {
+                let caches: Vec<_> = targets.iter().filter(|target| target.id.provider == "redis").collect();
+                if caches.is_empty() {
+                    return None;
+                }
+                let names: Vec<String> = caches.iter().map(|cache| cache.id.to_string()).collect();
+                let hint = match text::nearest(cache, names.iter().map(String::as_str)) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("add [{cache}] with its `url`"),
+                };
+                (format!("`{what}` goes to `{cache}`, and the policy has no such target"), hint)
+            }
+        };
+        Some(check("invalidation-cache", hint.is_empty(), message, &hint, origin.clone()))
+    };
+    rules.filter_map(judge).collect()
+}
+
 fn check(name: &str, holds: bool, message: String, hint: &str, origins: impl IntoIterator<Item = Origin>) -> Check {
     let verdict = if holds { Verdict::Pass } else { Verdict::Fail };
     // Many resources of one table are one place to look at.

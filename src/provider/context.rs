@@ -17,8 +17,24 @@ pub struct Context {
     pub target: TargetId,
     /// How long connecting may take.
     pub connect_timeout: Duration,
+    /// When the run began: what expires is judged by it. Never part of what is compared.
+    pub now: jiff::Timestamp,
+    /// How many keys, rows or the like a look may be about, where looking at all of them is dear.
+    pub depth: Depth,
     /// The policy's targets, for a provider that works through another one.
     pub neighbors: Neighbors,
+}
+
+/// How thoroughly a run looks at what is too much to look at for a glance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Depth {
+    /// At everything: what is applied is never an estimate.
+    #[default]
+    Exact,
+    /// As the target's own settings say.
+    AsSet,
+    /// At about this many, and it says how sure it is.
+    Sample(u64),
 }
 
 /// How the targets of a policy are reached, so that one provider can use the connection that the policy describes once, for another.
@@ -29,6 +45,7 @@ pub struct Neighbors(Arc<Known>);
 struct Known {
     targets: HashMap<String, Neighbor>,
     connect_timeout: Duration,
+    now: jiff::Timestamp,
     sources: Sources,
 }
 
@@ -40,14 +57,19 @@ struct Neighbor {
 
 impl Neighbors {
     /// The targets of `policy`, each with its provider of `registry`.
-    pub fn of(policy: &Policy, registry: &'static [Descriptor], connect_timeout: Duration) -> Self {
+    pub fn of(
+        policy: &Policy,
+        registry: &'static [Descriptor],
+        connect_timeout: Duration,
+        now: jiff::Timestamp,
+    ) -> Self {
         let neighbor = |target: &Target| {
             let descriptor = registry.iter().find(|descriptor| descriptor.name == target.id.provider)?;
             let target = Target { resources: Vec::new(), ..target.clone() };
             Some((target.id.to_string(), Neighbor { descriptor, target }))
         };
         let targets = policy.targets.iter().filter_map(neighbor).collect();
-        Self(Arc::new(Known { targets, connect_timeout, sources: policy.sources.clone() }))
+        Self(Arc::new(Known { targets, connect_timeout, now, sources: policy.sources.clone() }))
     }
 
     fn find(&self, target: &str) -> Result<&Neighbor> {
@@ -86,6 +108,8 @@ impl Neighbors {
             target: neighbor.target.id.clone(),
             connect_timeout: self.0.connect_timeout,
             neighbors: self.clone(),
+            now: self.0.now,
+            depth: Depth::Exact,
         };
         let driver = (neighbor.descriptor.open)(&neighbor.target, context, &self.0.sources).map_err(|problems| {
             let words = problems.into_iter().map(|problem| problem.message).collect::<Vec<_>>().join("; ");

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use super::{Breadth, Claim, Context, Gap, Grants, Holder, Progress, Sink};
+use super::{Breadth, Claim, Context, Evicted, Eviction, Feed, Gap, Grants, Holder, Progress, Sink};
 use crate::error::Result;
 use crate::model::{
     Action, Attributes, Check, Diagnostic, Facts, Hazard, HazardKind, Impact, Kind, Origin, ResourceId, Stage,
@@ -65,6 +65,12 @@ pub trait Connection: Send + Sync + fmt::Debug {
     fn columns<'a>(&'a self, sql: &'a str) -> Later<'a, Result<Vec<String>>>;
     /// Runs a query; every row that came is in the sink's blocks when this ends, also where it ends in an error, which says how far it came.
     fn rows<'a>(&'a self, sql: &'a str, columns: &'a [String], sink: Sink) -> Later<'a, Result<()>>;
+    /// Opens the changes that wait to be told to caches; none where there never are any.
+    fn feed(&self) -> Later<'_, Result<Option<Box<dyn Feed>>>>;
+    /// Removes keys from this cache.
+    fn evict<'a>(&'a self, evictions: &'a [Eviction]) -> Later<'a, Result<Vec<Evicted>>>;
+    /// Deletes what has expired from the declared tables that do not do so themselves.
+    fn sweep(&self) -> Later<'_, Result<Vec<(ResourceId, u64)>>>;
 }
 
 /// One look at a target: what is wanted beside what is there.

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use super::driver::{Connection, Descriptor, Drafted, Drift, Driver, Later, Pair, Survey, Surveyor, Wanted};
 use super::{
-    Breadth, Claim, Context, Delta, Holder, Live, Pairing, Problem, Progress, Provider, Reading, Scope, Sink, Want,
+    Breadth, Claim, Context, Delta, Evicted, Eviction, Feed, Holder, Live, Pairing, Problem, Progress, Provider,
+    Reading, Scope, Sink, Want,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Attributes, Check, Comparison, Diagnostic, Facts, Kind, ResourceId, Sources, value};
@@ -247,6 +248,18 @@ impl<P: Provider> Connection for Connected<P> {
             result.map_err(|error| error.context(format!("row {}", sink.rows() + 1)))?;
             flushed
         })
+    }
+
+    fn feed(&self) -> Later<'_, Result<Option<Box<dyn Feed>>>> {
+        Box::pin(self.provider.feed())
+    }
+
+    fn evict<'a>(&'a self, evictions: &'a [Eviction]) -> Later<'a, Result<Vec<Evicted>>> {
+        Box::pin(self.provider.evict(evictions))
+    }
+
+    fn sweep(&self) -> Later<'_, Result<Vec<(ResourceId, u64)>>> {
+        Box::pin(self.provider.sweep(&self.wants.compared))
     }
 }
 

@@ -7,6 +7,7 @@
 mod context;
 mod driver;
 mod erase;
+mod feed;
 pub mod file;
 mod progress;
 mod rows;
@@ -23,9 +24,10 @@ use serde::de::DeserializeOwned;
 use crate::error::{Error, Result};
 use crate::model::{Action, Check, Facts, Hazard, HazardKind, Impact, Kind, Origin, ResourceId, Stage};
 
-pub use context::{Context, Holder, Neighbors};
+pub use context::{Context, Depth, Holder, Neighbors};
 pub use driver::{Connection, Descriptor, Drafted, Drift, Driver, Later, Pair, Survey, Surveyor, Wanted};
 pub use erase::describe;
+pub use feed::{Ask, Backlog, Entry, Evicted, Eviction, Feed, Sort};
 pub use progress::{Progress, Tick};
 pub use rows::{Sink, sink};
 pub use schema::policy_schema;
@@ -158,6 +160,32 @@ pub trait Provider: Sized + Send + Sync + 'static {
     fn rows(&self, sql: &str, columns: &[String], sink: &mut Sink) -> impl Future<Output = Result<()>> + Send {
         let _ = (sql, columns, sink);
         async { Err(Error::bug(format!("`{}` does not speak SQL", Self::NAME))) }
+    }
+
+    /// Opens the changes that wait to be told to caches. Default: there never are any.
+    ///
+    /// # Errors
+    /// As connecting.
+    fn feed(&self) -> impl Future<Output = Result<Option<Box<dyn Feed>>>> + Send {
+        async { Ok(None) }
+    }
+
+    /// Removes keys from this cache; one answer each, in order. MUST be safe to repeat. Default: this is no cache.
+    ///
+    /// # Errors
+    /// `Transient` or `Unreachable` when nobody knows which are gone and all are to be tried again.
+    fn evict(&self, evictions: &[Eviction]) -> impl Future<Output = Result<Vec<Evicted>>> + Send {
+        let _ = evictions;
+        async { Err(crate::error::Error::usage(format!("`{}` is no cache that keys can be removed from", Self::NAME))) }
+    }
+
+    /// Deletes what has expired from the declared tables that do not do so themselves, and says how much of each. Default: there are none.
+    ///
+    /// # Errors
+    /// The first that could not be swept.
+    fn sweep(&self, wants: &[Want<Self::Spec>]) -> impl Future<Output = Result<Vec<(ResourceId, u64)>>> + Send {
+        let _ = wants;
+        async { Ok(Vec::new()) }
     }
 }
 

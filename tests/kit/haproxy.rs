@@ -19,12 +19,7 @@ pub struct Haproxy {
 }
 
 impl Haproxy {
-    /// Starts it with `pool` as the text behind `backend web`; `[name]` stands for the address of a node.
-    pub fn start(pool: &str, nodes: &[(&str, &Backend)]) -> Self {
-        Self::with_frontend("", pool, nodes)
-    }
-
-    /// The same, with more lines for its frontend.
+    /// Starts it with `pool` as the text behind `backend web` and more lines for its frontend; `[name]` stands for the address of a node.
     pub fn with_frontend(frontend: &str, pool: &str, nodes: &[(&str, &Backend)]) -> Self {
         let pool = nodes
             .iter()

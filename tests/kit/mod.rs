@@ -3,6 +3,7 @@
 //! Everything listens on loopback only, on ports that the system hands out, and is stopped even when a test dies.
 
 mod backend;
+mod certificate;
 mod daemon;
 mod folder;
 mod haproxy;
@@ -13,8 +14,10 @@ mod redact;
 mod redis;
 mod run;
 mod sqlite;
+mod wrk;
 
 pub use backend::{Backend, Client, Load};
+pub use certificate::Certificate;
 pub use daemon::{eventually, free_port};
 pub use folder::Folder;
 pub use haproxy::Haproxy;
@@ -24,3 +27,4 @@ pub use postgres::{Postgres, Statement, program};
 pub use redis::{PASSWORD as REDIS_PASSWORD, Redis};
 pub use run::{Output, Run, Running};
 pub use sqlite::Sqlite;
+pub use wrk::Wrk;

@@ -83,6 +83,8 @@ impl Shop {
         let context = Context {
             target: target.id.clone(),
             connect_timeout: Duration::from_secs(10),
+            now: jiff::Timestamp::UNIX_EPOCH,
+            depth: evenkeel::provider::Depth::Exact,
             neighbors: evenkeel::provider::Neighbors::default(),
         };
         let driver = (descriptor.open)(&target, context, &policy.sources).map_err(|found| tell(&policy, &found))?;
@@ -106,6 +108,8 @@ impl Shop {
             let context = Context {
                 target: target.id.clone(),
                 connect_timeout: Duration::from_secs(10),
+                now: jiff::Timestamp::UNIX_EPOCH,
+                depth: evenkeel::provider::Depth::Exact,
                 neighbors: evenkeel::provider::Neighbors::default(),
             };
             let driver = (postgres().open)(&target, context, &policy.sources).expect("a target");

@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 
 use super::failure;
@@ -105,6 +105,16 @@ impl Endpoint {
             sqlx::query(PIN).bind(millis(lock_timeout)).bind(millis(patience)).bind(read_only).execute(&mut conn).await;
         pinning.map_err(failure::explain)?;
         Ok(Session { conn })
+    }
+
+    /// Opens a session that listens for notifications.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn listen(&self, name: &str) -> Result<PgListener> {
+        let pool =
+            PgPoolOptions::new().max_connections(1).connect_lazy_with(self.options.clone().application_name(name));
+        PgListener::connect_with(&pool).await.map_err(|error| failure::unreachable(error, &self.server()))
     }
 }
 

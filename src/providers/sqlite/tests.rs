@@ -63,6 +63,8 @@ impl Place {
         let context = Context {
             target: TargetId::new("sqlite", "shop"),
             connect_timeout: Duration::from_secs(5),
+            now: jiff::Timestamp::UNIX_EPOCH,
+            depth: crate::provider::Depth::Exact,
             neighbors: crate::provider::Neighbors::default(),
         };
         Sqlite::connect(settings(&self.file.display().to_string()), context).await

@@ -92,6 +92,7 @@ fn estimate(site: &Site, want: &Index, table: &Relation) -> Option<u64> {
     Some((rows * tuple * 10).div_ceil(9).max(8192))
 }
 
+/// A second that has begun counts: `0 ms` would read like a mistake.
 fn ago(seconds: i64) -> String {
-    grammar::span(Duration::from_secs(seconds.unsigned_abs()))
+    grammar::span(Duration::from_secs(seconds.unsigned_abs().max(1)))
 }
