@@ -3,6 +3,8 @@
 pub mod app;
 pub mod balancer;
 pub mod haproxy;
+#[cfg(feature = "redis")]
+pub mod key_lock;
 pub mod nginx;
 #[cfg(feature = "postgres")]
 pub mod pgbouncer;
