@@ -133,6 +133,36 @@ fn the_haproxy_policy_is_planned() {
     run(&["plan", "--detailed-exitcode"]).code(0).says("No changes");
 }
 
+#[cfg(all(feature = "postgres", feature = "redis"))]
+#[test]
+fn the_invalidation_example_goes_as_it_says() {
+    let (server, cache) = (crate::kit::Postgres::start(), crate::kit::Redis::start());
+    server.sql(&(text("examples/postgres-shop/schema.sql") + ROWS));
+    let folder = Folder::new();
+    copy("examples/cache-invalidation/policies", &folder, "policies");
+    let run =
+        |args: &[&str]| Run::new(&folder).args(args).env("DATABASE_URL", server.url()).env("REDIS_URL", cache.url());
+    run(&["plan", "policies"]).code(0).says("Plan: 3 to create").says("adds-trigger");
+    run(&["apply", "policies", "--yes"]).code(0).says("Applied: 3 done");
+    for key in ["user:7", "user:8", "tenant:7:users:1", "report:customer:1"] {
+        cache.run(&["set", key, "1"]);
+    }
+    server.sql("update users set tenant_id = 8 where id = 7; update orders set total = 0 where customer_id = 1");
+    run(&["invalidate", "policies"]).code(0).says("1 row left");
+    assert_eq!(cache.run(&["exists", "user:7", "tenant:7:users:1"]), "0");
+    assert_eq!(cache.run(&["exists", "user:8", "report:customer:1"]), "2");
+    assert_ne!(cache.run(&["ttl", "report:customer:1"]), "-1");
+    // The unit names arguments that there are.
+    let unit = text("examples/cache-invalidation/evenkeel-serve.service");
+    let line =
+        unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/evenkeel ")).expect("a command");
+    let args = line.replace("/etc/evenkeel/policies", "policies").replace("9464", &crate::kit::free_port().to_string());
+    let service = run(&args.split(' ').collect::<Vec<_>>()).start();
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    service.signal("TERM");
+    service.wait().expect(0).says("listening on").says("0 rows left");
+}
+
 #[test]
 fn all_policies_together_are_a_policy_in_every_environment() {
     let folder = Folder::new();
@@ -141,4 +171,47 @@ fn all_policies_together_are_a_policy_in_every_environment() {
     for env in ["production", "development"] {
         Run::new(&folder).args(["check", "policies", "--env", env]).code(0);
     }
+}
+
+#[test]
+fn the_nginx_example_goes_as_it_says() {
+    let folder = Folder::new();
+    copy("examples/nginx-pool/policies", &folder, "policies");
+    let before = text("examples/nginx-pool/web.conf");
+    folder.write("web.conf", &before);
+    Run::new(&folder).args(["plan"]).code(0).says("+ `server 10.0.0.3:3000; # evenkeel: server-3`");
+    Run::new(&folder).args(["apply", "--yes"]).code(0);
+    let expected = before
+        .replace("upstream web {\n", "upstream web {\n    least_conn;\n")
+        .replace(
+            "10.0.0.1:3000;            # the old machine",
+            "10.0.0.1:3000 weight=3;            # the old machine # evenkeel: server-1",
+        )
+        .replace("weight=2;\n", "weight=2;\n    server 10.0.0.3:3000; # evenkeel: server-3\n");
+    assert_eq!(folder.read("web.conf"), expected);
+    folder.write(
+        "policies/web.toml",
+        "[nginx.web]\nconfig = \"web.conf\"\nupstream = \"web\"\n[nginx.web.node.server-3]\nabsent = true\n",
+    );
+    Run::new(&folder).args(["apply", "--yes", "--allow", "removes-capacity"]).code(0);
+    assert!(!folder.read("web.conf").contains("10.0.0.3"));
+}
+
+#[test]
+fn the_nginx_policy_is_planned() {
+    use crate::kit::{Backend, Nginx, nginx_binary};
+    let folder = Folder::new();
+    let nodes = ["server-1", "server-2"].map(|name| (name, Backend::start(name, folder.file(name))));
+    let known: Vec<_> = nodes.iter().map(|(name, node)| (*name, node)).collect();
+    let balancer = Nginx::start("upstream web {\n    server [server-1];\n}\n", &known);
+    let place = balancer.folder().path().display().to_string();
+    let policy = text("policies/nginx.toml")
+        .replace("/etc/nginx", &place)
+        .replace("/run/nginx.pid\"", &format!("{place}/nginx.pid\"\nbinary = \"{}\"", nginx_binary()))
+        .replace("192.168.1.10:3000", &nodes[0].1.address())
+        .replace("192.168.1.11:3000", &nodes[1].1.address());
+    folder.write("policies/nginx.toml", &policy);
+    Run::new(&folder).args(["apply", "--yes"]).code(0).says("add node server-2");
+    Run::new(&folder).args(["plan", "--detailed-exitcode"]).code(0).says("No changes");
+    assert!(balancer.config().contains("keepalive 10;"), "{}", balancer.config());
 }

@@ -11,6 +11,8 @@ mod haproxy;
 mod invalidation;
 mod kit;
 mod laws;
+mod nginx;
+mod nginx_corpus;
 mod pgbouncer;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -19,4 +21,6 @@ mod postgres_index;
 mod readme;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(feature = "sqlite")]
+mod sqlite_cache;
 mod tidy;

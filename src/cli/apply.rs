@@ -270,7 +270,7 @@ fn exit(outcome: &Outcome, coverage: Coverage) -> Exit {
     match () {
         () if whole && coverage == Coverage::Partial => Exit::Incomplete,
         () if whole => Exit::Done,
-        () if ended(&[Ending::Done, Ending::InDoubt]) => Exit::Partial,
+        () if ended(&[Ending::Done, Ending::InDoubt, Ending::Partly]) => Exit::Partial,
         () => Exit::Error,
     }
 }

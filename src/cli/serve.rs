@@ -24,11 +24,17 @@ use super::{session, worker};
 use crate::error::Error;
 use crate::worker::{Ledger, Tally, Until};
 
+/// A number's name, what it says, and where it is.
+type Number<T> = (&'static str, &'static str, fn(&Tally) -> T);
+
 /// What a number belongs to.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Labels {
     source: String,
 }
+
+/// How long a worker may be without success before it is not healthy.
+const HEALTHY: Duration = Duration::from_mins(1);
 
 /// Runs the verb.
 pub async fn run(world: &World, globals: &Globals, args: &ServeArgs) -> Result {
@@ -81,7 +87,7 @@ fn sickness(name: &str, tally: &Tally, now: Duration) -> Option<String> {
         return Some(format!("{name}: {lane}: {why}\n"));
     }
     let silent = now.saturating_sub(tally.last_success.unwrap_or(now));
-    (silent > worker::HEALTHY).then(|| format!("{name}: no batch for {} s\n", silent.as_secs()))
+    (silent > HEALTHY).then(|| format!("{name}: no batch for {} s\n", silent.as_secs()))
 }
 
 /// Every number, as it is now.
@@ -89,7 +95,7 @@ fn registry(ledger: &Ledger) -> Registry {
     let mut registry = Registry::with_prefix("evenkeel");
     let all = ledger.read();
     let labels = |name: &str| Labels { source: name.to_owned() };
-    let counters: [(&str, &str, fn(&Tally) -> u64); 6] = [
+    let counters: [Number<u64>; 6] = [
         ("batches", "Batches that were settled", |tally| tally.batches),
         ("rows", "Outbox rows whose keys are gone", |tally| tally.rows),
         ("keys_removed", "Keys that were removed or will expire", |tally| tally.keys),
@@ -104,7 +110,7 @@ fn registry(ledger: &Ledger) -> Registry {
         }
         registry.register(name, help, family);
     }
-    let gauges: [(&str, &str, fn(&Tally) -> u64); 5] = [
+    let gauges: [Number<u64>; 5] = [
         ("pending_rows", "Outbox rows that wait", |tally| tally.waits.rows),
         ("due_rows", "Outbox rows that are due", |tally| tally.waits.due),
         ("refused_rows", "Outbox rows that a cache refused and that are tried again", |tally| tally.waits.refused),
@@ -118,7 +124,7 @@ fn registry(ledger: &Ledger) -> Registry {
         }
         registry.register(name, help, family);
     }
-    let spans: [(&str, &str, fn(&Tally) -> Duration); 2] = [
+    let spans: [Number<Duration>; 2] = [
         ("lag_seconds", "How long the oldest due row has been due", |tally| tally.waits.lag),
         ("last_success_timestamp_seconds", "When a batch was last asked for without failure", |tally| {
             tally.last_success.unwrap_or_default()

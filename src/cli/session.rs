@@ -53,8 +53,8 @@ pub type Connections = BTreeMap<TargetId, error::Result<Box<dyn Connection>>>;
 pub fn open(policy: &Policy, connect_timeout: Duration) -> Result<Vec<Opened<'_>>> {
     let mut opened = Vec::with_capacity(policy.targets.len());
     let mut problems = Vec::new();
-    let neighbors = Neighbors::of(policy);
     let now = jiff::Timestamp::now();
+    let neighbors = Neighbors::of(policy, REGISTRY, connect_timeout, now);
     for target in &policy.targets {
         let Some(descriptor) = REGISTRY.iter().find(|descriptor| descriptor.name == target.id.provider) else {
             continue;

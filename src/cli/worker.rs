@@ -1,7 +1,6 @@
 //! What `invalidate` and `serve` share: the worker of a policy, its stop signal, and its report.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -137,6 +136,3 @@ pub fn report(ledger: &Ledger) -> String {
 pub fn is_partial(ledger: &Ledger) -> bool {
     ledger.read().values().any(|tally| tally.waits.refused > 0)
 }
-
-/// How long a worker may be without success before it is not healthy, in `serve`.
-pub const HEALTHY: Duration = Duration::from_mins(1);

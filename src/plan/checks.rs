@@ -3,6 +3,7 @@
 //! Plain data in, findings out. A rule finds nothing where one of its sides is absent or not known; it never guesses.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::model::units::Duration;
 use crate::model::{Attributes, Check, Comparison, Kind, Origin, ResourceId, TargetId, Value, Verdict, text};
@@ -16,7 +17,7 @@ const SUPERUSER_RESERVED: i64 = 3;
 const LINKS: [&str; 3] = ["upstream", "instances", "capacity"];
 
 /// A resource, and where the policy speaks of it.
-pub type Placed = (ResourceId, Attributes, Option<Origin>);
+pub type Placed = (ResourceId, Arc<Attributes>, Option<Origin>);
 
 /// A target as it will be: what is wanted laid over what is there.
 #[derive(Clone, Debug)]
@@ -38,7 +39,7 @@ impl Subject {
                 Some(Value::Object(attributes)) => attributes,
                 _ => Attributes::new(),
             };
-            (resource.id.clone(), attributes, Some(origin(resource)))
+            (resource.id.clone(), Arc::new(attributes), Some(origin(resource)))
         });
         Self { id: target.id.clone(), links: links(target), resources: resources.collect() }
     }
@@ -50,7 +51,7 @@ impl Subject {
             let attributes = match (&pair.want, &pair.live) {
                 (Wanted::Absent, _) | (Wanted::Undeclared, None) => return None,
                 (Wanted::Undeclared, Some(live)) => live.clone(),
-                (Wanted::Here(want), Some(live)) if !whole => laid_over(want, live),
+                (Wanted::Here(want), Some(live)) if !whole && want != live => Arc::new(laid_over(want, live)),
                 (Wanted::Here(want), _) => want.clone(),
             };
             Some((pair.id.clone(), attributes, pair.origin.clone()))
@@ -436,7 +437,7 @@ mod tests {
                         None => ResourceId::only(key),
                     };
                     let origin = Origin { file: "p.toml".into(), line };
-                    subject.resources.push((id, value.as_object().unwrap().clone(), Some(origin)));
+                    subject.resources.push((id, value.as_object().unwrap().clone().into(), Some(origin)));
                 }
                 subject
             })

@@ -135,7 +135,7 @@ async fn plan_target(
             Wanted::Here(attributes) => Want::Here(attributes),
             Wanted::Absent | Wanted::Undeclared => Want::Absent,
         };
-        let found = diff::compare(kind, want, pair.live.as_ref(), ignore);
+        let found = diff::compare(kind, want, pair.live.as_deref(), ignore);
         if !found.ignored.is_empty() {
             plan.suppressed.push(Suppressed { address: address.clone(), fields: found.ignored.clone() });
         }

@@ -4,9 +4,10 @@ use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Breadth, Claim, Context, Evicted, Eviction, Feed, Gap, Grants, Holder, Progress};
+use super::{Breadth, Claim, Context, Evicted, Eviction, Feed, Gap, Grants, Holder, Progress, Sink};
 use crate::error::Result;
 use crate::model::{
     Action, Attributes, Check, Diagnostic, Facts, Hazard, HazardKind, Impact, Kind, Origin, ResourceId, Stage,
@@ -32,6 +33,8 @@ pub struct Descriptor {
     pub hazards: &'static [HazardKind],
     /// The least privileges.
     pub grants: Grants,
+    /// Whether it answers queries in SQL.
+    pub speaks_sql: bool,
     /// Decodes a target of the policy and checks it offline.
     pub open: Open,
     /// The JSON Schemas of its settings and of its specifications.
@@ -65,6 +68,10 @@ pub trait Connection: Send + Sync + fmt::Debug {
     fn evict<'a>(&'a self, evictions: &'a [Eviction]) -> Later<'a, Result<Vec<Evicted>>>;
     /// Deletes what has expired from the declared tables that do not do so themselves.
     fn sweep(&self) -> Later<'_, Result<Vec<(ResourceId, u64)>>>;
+    /// The columns of a query's result.
+    fn columns<'a>(&'a self, sql: &'a str) -> Later<'a, Result<Vec<String>>>;
+    /// Runs a query; every row that came is in the sink's blocks when this ends, also where it ends in an error, which says how far it came.
+    fn rows<'a>(&'a self, sql: &'a str, columns: &'a [String], sink: Sink) -> Later<'a, Result<()>>;
 }
 
 /// One look at a target: what is wanted beside what is there.
@@ -84,7 +91,7 @@ pub struct Survey {
     pub surveyor: Box<dyn Surveyor>,
 }
 
-/// A resource, wanted and live, in the form in which `==` is equality.
+/// A resource, wanted and live, in the form in which `==` is equality. Where both sides are equal, they are one value in memory.
 #[derive(Clone, Debug)]
 pub struct Pair {
     /// Which one.
@@ -92,7 +99,7 @@ pub struct Pair {
     /// What the policy says.
     pub want: Wanted,
     /// What is there.
-    pub live: Option<Attributes>,
+    pub live: Option<Arc<Attributes>>,
     /// What was measured.
     pub facts: Facts,
     /// Where the policy says it.
@@ -103,7 +110,7 @@ pub struct Pair {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Wanted {
     /// It is to be like this.
-    Here(Attributes),
+    Here(Arc<Attributes>),
     /// It is not to be there.
     Absent,
     /// Nothing.

@@ -3,6 +3,7 @@
 pub mod app;
 pub mod balancer;
 pub mod haproxy;
+pub mod nginx;
 #[cfg(feature = "postgres")]
 pub mod pgbouncer;
 #[cfg(feature = "postgres")]
@@ -18,6 +19,7 @@ use crate::provider::Descriptor;
 pub static REGISTRY: &[Descriptor] = &[
     crate::provider::describe::<app::App>(),
     crate::provider::describe::<haproxy::Haproxy>(),
+    crate::provider::describe::<nginx::Nginx>(),
     #[cfg(feature = "postgres")]
     crate::provider::describe::<pgbouncer::Pgbouncer>(),
     #[cfg(feature = "postgres")]

@@ -71,8 +71,8 @@ pub fn json(outcome: &Outcome, steps: &[Step]) -> String {
     format!("{all:#}\n")
 }
 
-const ALL: [Ending; 6] =
-    [Ending::Done, Ending::Already, Ending::Failed, Ending::InDoubt, Ending::Skipped, Ending::Canceled];
+const ALL: [Ending; 7] =
+    [Ending::Done, Ending::Already, Ending::Partly, Ending::Failed, Ending::InDoubt, Ending::Skipped, Ending::Canceled];
 
 fn paired<'a>(outcome: &'a Outcome, steps: &'a [Step]) -> impl Iterator<Item = (&'a StepOutcome, &'a Step)> {
     let by_id: BTreeMap<StepId, &Step> = steps.iter().map(|step| (step.id, step)).collect();
@@ -85,7 +85,7 @@ fn of_step(ended: &StepOutcome, step: &Step) -> Vec<Line> {
     let mut first =
         Line::new(role, format!("  {mark} ")).with(Role::Quiet, format!("[{}] ", id.0)).with(Role::Plain, &step.title);
     match ending {
-        Ending::Done | Ending::Already | Ending::Failed | Ending::InDoubt => {
+        Ending::Done | Ending::Already | Ending::Partly | Ending::Failed | Ending::InDoubt => {
             if *ending == Ending::Already {
                 first = first.with(Role::Quiet, "  already done");
             }
@@ -99,7 +99,7 @@ fn of_step(ended: &StepOutcome, step: &Step) -> Vec<Line> {
         }
     }
     let mut lines = vec![first];
-    if matches!(ending, Ending::Failed | Ending::InDoubt) {
+    if matches!(ending, Ending::Partly | Ending::Failed | Ending::InDoubt) {
         let command = step.command.lines().map(|line| Line::new(Role::Command, format!("      {line}")));
         lines.extend(command);
     }
@@ -116,7 +116,12 @@ fn closing(outcome: &Outcome) -> Vec<Line> {
     let first = match (words.is_empty(), well) {
         (true, _) => Line::new(Role::Good, "Applied: nothing to do."),
         (_, true) => Line::new(Role::Good, format!("Applied: {}.", words.join(", "))),
-        _ => Line::new(Role::Danger, format!("Applied in part: {}.", words.join(", "))),
+        _ => {
+            let none =
+                [Ending::Done, Ending::Already, Ending::InDoubt].iter().all(|ending| count(outcome, *ending) == 0);
+            let lead = if none { "No step succeeded" } else { "Applied in part" };
+            Line::new(Role::Danger, format!("{lead}: {}.", words.join(", ")))
+        }
     };
     let mut lines = vec![first.with(Role::Quiet, format!(" Run {}.", outcome.run))];
     if outcome.interrupted {
@@ -129,7 +134,8 @@ fn closing(outcome: &Outcome) -> Vec<Line> {
         ));
     }
     if !well {
-        let broken = count(outcome, Ending::Failed) + count(outcome, Ending::InDoubt) > 0;
+        let troubles = [Ending::Partly, Ending::Failed, Ending::InDoubt];
+        let broken = troubles.into_iter().any(|ending| count(outcome, ending) > 0);
         let first = if broken { "see to what went wrong, then run" } else { "run" };
         let next = format!("Next: {first} the same `evenkeel apply` again; it goes on with what is left.");
         lines.push(Line::new(Role::Plain, next));
@@ -145,6 +151,7 @@ fn mark(ending: Ending) -> (&'static str, Role) {
     match ending {
         Ending::Done => ("✓", Role::Good),
         Ending::Already => ("=", Role::Quiet),
+        Ending::Partly => ("!", Role::Danger),
         Ending::Failed => ("✗", Role::Danger),
         Ending::InDoubt => ("?", Role::Danger),
         Ending::Skipped | Ending::Canceled => ("-", Role::Quiet),
@@ -155,6 +162,7 @@ fn mark(ending: Ending) -> (&'static str, Role) {
 fn words_of(ending: Ending) -> &'static str {
     match ending {
         Ending::Already => "already done",
+        Ending::Partly => "done in part",
         Ending::InDoubt => "in doubt",
         Ending::Done | Ending::Failed | Ending::Skipped | Ending::Canceled => word(ending),
     }
@@ -165,6 +173,7 @@ fn word(ending: Ending) -> &'static str {
     match ending {
         Ending::Done => "done",
         Ending::Already => "already",
+        Ending::Partly => "partly",
         Ending::Failed => "failed",
         Ending::InDoubt => "in_doubt",
         Ending::Skipped => "skipped",
@@ -220,6 +229,8 @@ mod tests {
             ],
             false,
         );
+        let partly = "2 keys could not be warmed: line 11: EOF while parsing an object";
+        tell("partly", &[(Ending::Partly, Some(partly)), (Ending::Done, None)], false);
         tell("called off", &[(Ending::Done, None), (Ending::Canceled, None)], true);
         tell("in doubt", &[(Ending::InDoubt, Some("connection cut after the statement was sent"))], false);
         insta::assert_snapshot!(all.join("\n"));

@@ -54,7 +54,7 @@ impl Lane<'_> {
         while !*worker.stop.borrow() {
             match self.turn(&mut feed, &mut counted).await {
                 Ok(met) => {
-                    if worker.ledger.succeeded(&source.name, self.way(), (worker.now)()) {
+                    if worker.ledger.succeeded(&source.name, &self.way(), (worker.now)()) {
                         (worker.tell)(format!("{} to {cache}: works again", source.name));
                     }
                     delays = self::delays(until);

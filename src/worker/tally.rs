@@ -62,11 +62,11 @@ impl Ledger {
     }
 
     /// A lane works; says whether it was broken before.
-    pub(super) fn succeeded(&self, source: &str, lane: String, now: Duration) -> bool {
+    pub(super) fn succeeded(&self, source: &str, lane: &str, now: Duration) -> bool {
         let mut all = self.lock();
         let tally = all.entry(source.to_owned()).or_default();
         tally.last_success = Some(now);
-        tally.broken.remove(&lane).is_some()
+        tally.broken.remove(lane).is_some()
     }
 
     /// A lane failed; says whether that is news.

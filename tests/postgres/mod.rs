@@ -1,9 +1,11 @@
 //! The postgres provider against a real server, through the engine as a library: policy text in, plan text out.
 
 mod cache_table;
+mod encrypted;
 mod limits;
 mod query;
 mod settings;
+mod standby;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -116,7 +118,7 @@ impl Shop {
             let mut out = String::new();
             for pair in survey.pairs.iter().filter(|pair| pair.id.kind == kind) {
                 writeln!(out, "[postgres.shop.{}]", pair.id).expect("memory");
-                for (key, there) in pair.live.iter().flatten() {
+                for (key, there) in pair.live.iter().flat_map(|live| live.iter()) {
                     writeln!(out, "\"{key}\" = {}", value::show(there)).expect("memory");
                 }
             }

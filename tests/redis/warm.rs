@@ -48,7 +48,7 @@ fn rows_that_give_nothing_are_told_and_the_rest_is_warm() {
     cache.run(&["plan"]).code(0).says("line 11: EOF while parsing");
     cache
         .run(&["apply", "--yes"])
-        .code(1)
+        .code(7)
         .says("2 keys could not be warmed")
         .says("line 11: EOF while parsing an object")
         .says("line 13: the row has no `id`");
@@ -69,7 +69,7 @@ fn a_full_server_is_said_to_be_full() {
     cache.server.run(&["config", "set", "maxmemory", "3mb"]);
     let wide: String = (0..30_000).map(|id| format!("{{\"id\": {id}, \"name\": \"{id:0200}\"}}\n")).collect();
     cache.folder.write("products.jsonl", &wide);
-    cache.run(&["apply", "--yes"]).code(1).says("OOM command not allowed").says("raise `maxmemory`");
+    cache.run(&["apply", "--yes"]).code(7).says("OOM command not allowed").says("raise `maxmemory`");
     cache.server.run(&["config", "set", "maxmemory", "0"]);
     cache.settle();
     assert_eq!(cache.server.run(&["dbsize"]), "30000");

@@ -7,7 +7,6 @@ use std::time::Duration;
 use super::Haproxy;
 use super::cfg::Cfg;
 use super::layout::Layout;
-use super::marker::Marker;
 use super::op::{Op, set_state};
 use super::port;
 use super::run::{self, PAUSE, Written, looks};
@@ -18,6 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::provider::Progress;
 use crate::provider::file;
 use crate::providers::balancer::NodeState;
+use crate::providers::balancer::marker::Marker;
 
 /// How long a master may be away.
 const PATIENCE: Duration = Duration::from_secs(2);

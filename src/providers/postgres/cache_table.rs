@@ -3,7 +3,7 @@
 //! `name (key text, value jsonb, created_at, expires_at)`, an index on `expires_at`, and the function `name_sweep(batch)`, which deletes
 //! what has expired and what is too much. How it was declared is kept in the table's comment; a table without one is somebody else's.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration as StdDuration;
 
 use schemars::JsonSchema;
@@ -223,7 +223,7 @@ pub async fn read(
         .await
         .map_err(failure::explain)?;
     let mut counted = Vec::new();
-    let mut own_indexes = Vec::new();
+    let mut own_indexes = HashSet::new();
     for row in rows {
         let names = Relation {
             schema: row.try_get("schema").map_err(failure::explain)?,
@@ -235,7 +235,7 @@ pub async fn read(
         };
         match row_to_spec(&row, &names).map_err(failure::explain)? {
             Ok(spec) => {
-                own_indexes.push(Relation::new(names.schema.clone(), index(&names)));
+                own_indexes.insert(Relation::new(names.schema.clone(), index(&names)));
                 if row.try_get("readable").map_err(failure::explain)? {
                     counted.push((found.live.len(), names));
                 }
@@ -251,12 +251,15 @@ pub async fn read(
     }
     count(session, &counted, found).await?;
     // A cache table's index is part of it: neither unmanaged nor to be pruned.
-    found.live.retain(|live| match &live.spec {
-        Spec::Index(spec) if !scope.wanted.iter().any(|want| want.id == live.id) => {
-            !index_of(&live.id, spec, &site.schema).is_some_and(|index| own_indexes.contains(&index))
-        }
-        _ => true,
-    });
+    if !own_indexes.is_empty() {
+        let declared: HashSet<&ResourceId> = scope.wanted.iter().map(|want| &want.id).collect();
+        found.live.retain(|live| match &live.spec {
+            Spec::Index(spec) if !declared.contains(&live.id) => {
+                !index_of(&live.id, spec, &site.schema).is_some_and(|index| own_indexes.contains(&index))
+            }
+            _ => true,
+        });
+    }
     Ok(())
 }
 

@@ -5,13 +5,13 @@ use tokio::sync::Mutex;
 use super::connect::{self, Endpoint, Purpose, Session};
 use super::{
     Op, Postgres, Settings, Site, Spec, cache_table, catalog, database, hazard, index, invalidation, limits, lock,
-    query, role, run, settings, site,
+    query, role, rows, run, settings, site,
 };
 use crate::error::Result;
 use crate::model::{Check, HazardKind, Kind, ResourceId};
 use crate::provider::{
     Breadth, Claim, Context, Delta, Draft, Feed, Gap, Grants, Holder, Live, Pairing, Problem, Progress, Provider,
-    Reading, Scope, Want,
+    Reading, Scope, Sink, Want,
 };
 
 /// What the kinds have read so far.
@@ -50,6 +50,8 @@ impl Provider for Postgres {
             alter role {role} createrole;                              -- for `role`",
     };
 
+    const SPEAKS_SQL: bool = true;
+
     type Settings = Settings;
     type Spec = Spec;
     type Site = Site;
@@ -87,6 +89,11 @@ impl Provider for Postgres {
         let session: &mut Session = &mut session;
         let (mut site, identity) = site::read(session, &self.settings).await?;
         let mut found = Found { notes: self.endpoint.notes.clone(), ..Found::default() };
+        if site.in_recovery {
+            found
+                .notes
+                .push("the server is a standby: it can be planned against, and nothing can be applied".to_owned());
+        }
         index::read(session, &self.settings, scope, &mut site, &mut found).await?;
         let tunes = |want: &Want<Spec>| matches!(&*want.id.kind, "settings" | "role" | "database");
         if scope.breadth == Breadth::Everything || scope.wanted.iter().any(tunes) {
@@ -143,5 +150,13 @@ impl Provider for Postgres {
 
     async fn sweep(&self, wants: &[Want<Spec>]) -> Result<Vec<(ResourceId, u64)>> {
         cache_table::sweep(&self.endpoint, &self.settings, wants).await
+    }
+
+    async fn columns(&self, sql: &str) -> Result<Vec<String>> {
+        rows::columns(&self.endpoint, &self.settings, sql).await
+    }
+
+    async fn rows(&self, sql: &str, columns: &[String], sink: &mut Sink) -> Result<()> {
+        rows::read(&self.endpoint, &self.settings, sql, columns, sink).await
     }
 }

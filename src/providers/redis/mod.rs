@@ -39,8 +39,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 use crate::model::{Approval, Comparison, HazardKind, Kind, Many, ResourceId, TargetId};
 use crate::provider::{
-    Claim, Context, Delta, Draft, Evicted, Eviction, Grants, Holder, Pairing, Problem, Progress, Provider, Reading,
-    Scope, Want,
+    Claim, Context, Delta, Draft, Evicted, Eviction, Grants, Holder, Neighbors, Pairing, Problem, Progress, Provider,
+    Reading, Scope, Want,
 };
 
 pub use op::Op;
@@ -53,13 +53,14 @@ pub struct Redis {
     settings: Settings,
     identity: String,
     target: TargetId,
+    neighbors: Neighbors,
     servers: servers::Servers,
     /// Rules and warm sets whose pass over all keys has just been completed: what it did is the best answer to the next look.
     settled: Mutex<HashSet<ResourceId>>,
 }
 
 /// What a policy may want of a Redis.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Spec {
     /// Server settings.
@@ -167,11 +168,25 @@ impl Provider for Redis {
         read::check(settings, wants)
     }
 
+    fn source(spec: &Spec) -> Option<(&'static str, &str)> {
+        match spec {
+            Spec::Warm(warm) => warm.source.target.as_deref().map(|target| ("source.target", target)),
+            _ => None,
+        }
+    }
+
     async fn connect(settings: Settings, context: Context) -> Result<Self> {
         let servers = servers::Servers::new(settings.clone());
         servers.shape().await?;
         let identity = settings.identity()?;
-        Ok(Self { settings, identity, target: context.target, servers, settled: Mutex::default() })
+        Ok(Self {
+            settings,
+            identity,
+            target: context.target,
+            neighbors: context.neighbors,
+            servers,
+            settled: Mutex::default(),
+        })
     }
 
     async fn read(&self, scope: &Scope<'_, Spec>) -> Result<Reading<Site, Spec>> {
@@ -179,7 +194,9 @@ impl Provider for Redis {
     }
 
     async fn canonical(&self, site: &Site, pairs: &mut [Pairing<Spec>]) -> Result<Vec<Problem>> {
-        Ok(pairs.iter_mut().flat_map(|pairing| read::canonical(site, pairing)).collect())
+        let mut problems = site.faults.clone();
+        problems.extend(pairs.iter_mut().flat_map(|pairing| read::canonical(site, pairing)));
+        Ok(problems)
     }
 
     fn steps(site: &Site, deltas: &[Delta<Spec>]) -> Vec<Draft<Op>> {

@@ -2,6 +2,7 @@
 
 use super::template::Template;
 use super::{Event, Invalidation, Mode, SCHEMA};
+use crate::model::units;
 use crate::providers::postgres::index::name::Relation;
 use crate::providers::postgres::quote::{ident, literal, qualified};
 
@@ -150,7 +151,7 @@ impl Plan<'_> {
             *only = only.replacen("select ", "select distinct ", 1);
         }
         let Invalidation { cache, mode, delay, .. } = self.spec;
-        let millis = delay.map_or(0, |delay| delay.as_millis());
+        let millis = delay.map_or(0, units::Duration::as_millis);
         let (column, value) = match mode {
             Mode::Immediate => ("", String::new()),
             Mode::Delayed => ("due, ", format!("clock_timestamp() + interval '{millis} ms', ")),
