@@ -82,36 +82,6 @@ fn the_postgres_policy_is_planned() {
     run(&["plan", "--detailed-exitcode"]).code(0).says("No changes");
 }
 
-#[cfg(all(feature = "postgres", feature = "redis"))]
-#[test]
-fn the_invalidation_example_goes_as_it_says() {
-    let (server, cache) = (crate::kit::Postgres::start(), crate::kit::Redis::start());
-    server.sql(&(text("examples/postgres-shop/schema.sql") + ROWS));
-    let folder = Folder::new();
-    copy("examples/cache-invalidation/policies", &folder, "policies");
-    let run =
-        |args: &[&str]| Run::new(&folder).args(args).env("DATABASE_URL", server.url()).env("REDIS_URL", cache.url());
-    run(&["plan", "policies"]).code(0).says("Plan: 3 to create").says("adds-trigger");
-    run(&["apply", "policies", "--yes"]).code(0).says("Applied: 3 done");
-    for key in ["user:7", "user:8", "tenant:7:users:1", "report:customer:1"] {
-        cache.run(&["set", key, "1"]);
-    }
-    server.sql("update users set tenant_id = 8 where id = 7; update orders set total = 0 where customer_id = 1");
-    run(&["invalidate", "policies"]).code(0).says("1 row left");
-    assert_eq!(cache.run(&["exists", "user:7", "tenant:7:users:1"]), "0");
-    assert_eq!(cache.run(&["exists", "user:8", "report:customer:1"]), "2");
-    assert_ne!(cache.run(&["ttl", "report:customer:1"]), "-1");
-    // The unit names arguments that there are.
-    let unit = text("examples/cache-invalidation/evenkeel-serve.service");
-    let line =
-        unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/evenkeel ")).expect("a command");
-    let args = line.replace("/etc/evenkeel/policies", "policies").replace("9464", &crate::kit::free_port().to_string());
-    let service = run(&args.split(' ').collect::<Vec<_>>()).start();
-    std::thread::sleep(std::time::Duration::from_secs(3));
-    service.signal("TERM");
-    service.wait().expect(0).says("listening on").says("0 rows left");
-}
-
 /// The example's HAProxy, with nodes, and what exchanges the example's addresses for theirs.
 fn pool() -> (Haproxy, Vec<Backend>, impl Fn(&str) -> String) {
     let sick = Folder::new().file("nobody-is");
@@ -161,6 +131,36 @@ fn the_haproxy_policy_is_planned() {
     let run = |args: &[&str]| Run::new(folder).args(args).env("HAPROXY_COOKIE_KEY", "a-key-by-chance");
     run(&["apply", "--yes"]).code(0).says("Applied: ").hides("a-key-by-chance");
     run(&["plan", "--detailed-exitcode"]).code(0).says("No changes");
+}
+
+#[cfg(all(feature = "postgres", feature = "redis"))]
+#[test]
+fn the_invalidation_example_goes_as_it_says() {
+    let (server, cache) = (crate::kit::Postgres::start(), crate::kit::Redis::start());
+    server.sql(&(text("examples/postgres-shop/schema.sql") + ROWS));
+    let folder = Folder::new();
+    copy("examples/cache-invalidation/policies", &folder, "policies");
+    let run =
+        |args: &[&str]| Run::new(&folder).args(args).env("DATABASE_URL", server.url()).env("REDIS_URL", cache.url());
+    run(&["plan", "policies"]).code(0).says("Plan: 3 to create").says("adds-trigger");
+    run(&["apply", "policies", "--yes"]).code(0).says("Applied: 3 done");
+    for key in ["user:7", "user:8", "tenant:7:users:1", "report:customer:1"] {
+        cache.run(&["set", key, "1"]);
+    }
+    server.sql("update users set tenant_id = 8 where id = 7; update orders set total = 0 where customer_id = 1");
+    run(&["invalidate", "policies"]).code(0).says("1 row left");
+    assert_eq!(cache.run(&["exists", "user:7", "tenant:7:users:1"]), "0");
+    assert_eq!(cache.run(&["exists", "user:8", "report:customer:1"]), "2");
+    assert_ne!(cache.run(&["ttl", "report:customer:1"]), "-1");
+    // The unit names arguments that there are.
+    let unit = text("examples/cache-invalidation/evenkeel-serve.service");
+    let line =
+        unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/evenkeel ")).expect("a command");
+    let args = line.replace("/etc/evenkeel/policies", "policies").replace("9464", &crate::kit::free_port().to_string());
+    let service = run(&args.split(' ').collect::<Vec<_>>()).start();
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    service.signal("TERM");
+    service.wait().expect(0).says("listening on").says("0 rows left");
 }
 
 #[test]
