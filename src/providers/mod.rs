@@ -2,7 +2,10 @@
 
 pub mod app;
 pub mod balancer;
+#[cfg(feature = "http")]
+pub mod caddy;
 pub mod haproxy;
+mod json;
 #[cfg(feature = "postgres")]
 pub mod pgbouncer;
 #[cfg(feature = "postgres")]
@@ -17,6 +20,8 @@ use crate::provider::Descriptor;
 /// The providers of this build, sorted by name.
 pub static REGISTRY: &[Descriptor] = &[
     crate::provider::describe::<app::App>(),
+    #[cfg(feature = "http")]
+    crate::provider::describe::<caddy::Caddy>(),
     crate::provider::describe::<haproxy::Haproxy>(),
     #[cfg(feature = "postgres")]
     crate::provider::describe::<pgbouncer::Pgbouncer>(),

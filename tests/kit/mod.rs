@@ -3,6 +3,8 @@
 //! Everything listens on loopback only, on ports that the system hands out, and is stopped even when a test dies.
 
 mod backend;
+#[cfg(feature = "http")]
+mod caddy;
 mod daemon;
 mod folder;
 mod haproxy;
@@ -15,6 +17,8 @@ mod run;
 mod sqlite;
 
 pub use backend::{Backend, Client, Load};
+#[cfg(feature = "http")]
+pub use caddy::{Caddy, PLANTED};
 pub use daemon::{eventually, free_port};
 pub use folder::Folder;
 pub use haproxy::Haproxy;
