@@ -20,9 +20,9 @@ pub struct Difference {
     pub fields: Vec<Field>,
     /// The attributes that differ and are to be ignored.
     pub ignored: Vec<Field>,
-    /// What is there, as far as it is compared.
+    /// What is there, as far as it is compared; `None` also where nothing is to become of it.
     pub before: Option<Attributes>,
-    /// What is wanted.
+    /// What is wanted; `None` also where nothing is to become of it.
     pub after: Option<Attributes>,
 }
 
@@ -37,38 +37,64 @@ pub fn compare(kind: &Kind, want: Want<'_>, live: Option<&Attributes>, ignore: &
             let fields = want.iter().map(|(path, value)| field(kind, path, None, Some(value))).collect();
             Difference { action: Some(Action::Create), fields, after: Some(want.clone()), ..Difference::default() }
         }
+        (Want::Here(want), Some(live)) if std::ptr::eq(want, live) => Difference::default(),
         (Want::Here(want), Some(live)) => {
             let mut found = Vec::new();
-            walk(kind, "", want, live, &mut found);
+            walk(kind, ignore, "", (want, live), &mut found);
             let (ignored, fields): (Vec<_>, Vec<_>) = found.into_iter().partition(|field| covered(ignore, &field.path));
             let action = match () {
-                () if fields.is_empty() => None,
-                () if fields.iter().any(|field| field.replaces) => Some(Action::Replace),
-                () => Some(Action::Update),
+                // Both states are told of what changes; of the rest they would be copied for nobody.
+                () if fields.is_empty() => return Difference { ignored, ..Difference::default() },
+                () if fields.iter().any(|field| field.replaces) => Action::Replace,
+                () => Action::Update,
             };
             let before = match kind.comparison {
                 Comparison::Partial => only(want, live),
                 Comparison::Whole | Comparison::Contract => live.clone(),
             };
-            Difference { action, fields, ignored, before: Some(before), after: Some(want.clone()) }
+            Difference { action: Some(action), fields, ignored, before: Some(before), after: Some(want.clone()) }
         }
     }
 }
 
-fn walk(kind: &Kind, parent: &str, want: &Attributes, live: &Attributes, found: &mut Vec<Field>) {
+fn walk(
+    kind: &Kind,
+    ignore: &[String],
+    parent: &str,
+    (want, live): (&Attributes, &Attributes),
+    found: &mut Vec<Field>,
+) {
+    let nothing = Attributes::new();
     for (key, wanted) in want {
         let path = join(parent, key);
         match (wanted, live.get(key)) {
-            (Value::Object(want), Some(Value::Object(live))) => walk(kind, &path, want, live, found),
+            (Value::Object(want), Some(Value::Object(live))) => walk(kind, ignore, &path, (want, live), found),
             (wanted, Some(there)) if wanted == there => {}
+            (Value::Object(want), None) if holds_ignored(ignore, &path, want) => {
+                walk(kind, ignore, &path, (want, &nothing), found);
+            }
             (wanted, there) => found.push(field(kind, &path, there, Some(wanted))),
         }
     }
     if kind.comparison == Comparison::Whole {
         for (key, there) in live.iter().filter(|(key, _)| !want.contains_key(*key)) {
-            found.push(field(kind, &join(parent, key), Some(there), None));
+            let path = join(parent, key);
+            match there {
+                Value::Object(live) if holds_ignored(ignore, &path, live) => {
+                    walk(kind, ignore, &path, (&nothing, live), found);
+                }
+                there => found.push(field(kind, &path, Some(there), None)),
+            }
         }
     }
+}
+
+/// Whether something inside a table is to be ignored, so that a table which only one side has is not compared as one.
+fn holds_ignored(ignore: &[String], parent: &str, table: &Attributes) -> bool {
+    table.iter().any(|(key, value)| {
+        let path = join(parent, key);
+        covered(ignore, &path) || value.as_object().is_some_and(|inner| holds_ignored(ignore, &path, inner))
+    })
 }
 
 fn field(kind: &Kind, path: &str, before: Option<&Value>, after: Option<&Value>) -> Field {
@@ -176,7 +202,14 @@ mod tests {
     fn ignored_paths_are_told_and_never_a_change() {
         let (want, live) = (json!({"a": 1, "with": {"f": 1}}), json!({"a": 1, "with": {"f": 2}}));
         check(&WHOLE, Some(want.clone()), Some(live.clone()), &["with"], "none: ; with.f 2 -> 1");
-        check(&WHOLE, Some(want), Some(live), &["wit"], "~: with.f 2 -> 1; ");
+        check(&WHOLE, Some(want.clone()), Some(live.clone()), &["wit"], "~: with.f 2 -> 1; ");
+        // Also where only one side has the table that the ignored attribute is in.
+        let bare = json!({"a": 1});
+        check(&WHOLE, Some(want.clone()), Some(bare.clone()), &["with.f"], "none: ; with.f - -> 1");
+        check(&WHOLE, Some(bare.clone()), Some(live.clone()), &["with.f"], "none: ; with.f 2 -> -");
+        check(&WHOLE, Some(want), Some(bare.clone()), &["with.g"], "~: with - -> { f = 1 }; ");
+        let more = json!({"a": 1, "with": {"f": 2, "g": 3}});
+        check(&WHOLE, Some(bare), Some(more), &["with.f"], "~: with.g 3 -> -; with.f 2 -> -");
     }
 
     #[test]
@@ -209,8 +242,8 @@ mod tests {
     fn set(attributes: &mut Attributes, path: &str, value: Option<&Value>) {
         match (path.split_once('.'), value) {
             (Some((key, rest)), value) => {
-                let below = attributes.get_mut(key).and_then(Value::as_object_mut);
-                set(below.expect("only what both sides have is compared below"), rest, value);
+                let below = attributes.entry(key).or_insert_with(|| json!({})).as_object_mut();
+                set(below.expect("only tables are compared below"), rest, value);
             }
             (None, Some(value)) => drop(attributes.insert(path.to_owned(), value.clone())),
             (None, None) => drop(attributes.remove(path)),

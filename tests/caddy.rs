@@ -218,6 +218,27 @@ fn the_plan_says_what_a_restart_would_lose() {
 }
 
 #[test]
+fn a_cookie_binds_clients_and_keeps_its_secret() {
+    let pool = Pool::start();
+    pool.policy(&pool.balancer.file(), "[caddy.web.sticky]\ncookie = \"shop\"\n");
+    pool.apply(&[]);
+    let answer = std::process::Command::new("curl")
+        .args(["-s", "-i", &format!("http://127.0.0.1:{}/", pool.balancer.port())])
+        .output();
+    let answer = String::from_utf8(answer.expect("curl runs").stdout).expect("a text");
+    assert!(answer.contains("Set-Cookie: shop="), "{answer}");
+    pool.balancer.ask("PUT", "/id/lb_web/load_balancing/selection_policy/secret", "\"planted-cookie-pw\"");
+    pool.policy("", "[caddy.web.sticky]\ncookie = \"other\"\n");
+    pool.run(&["plan"]).code(0).says("moves-clients").hides("planted-cookie-pw");
+    pool.run(&["--log", "trace", "apply", "--yes"]).code(0).hides("planted-cookie-pw");
+    pool.run(&["export", "caddy.web"]).code(0).says("cookie = \"other\"").hides("planted-cookie-pw");
+    let policy = pool.balancer.handler("/load_balancing/selection_policy");
+    assert_eq!(policy, serde_json::json!({ "policy": "cookie", "name": "other", "secret": "planted-cookie-pw" }));
+    pool.policy("", "[caddy.web.balance]\nalgorithm = \"random\"\n");
+    pool.apply(&[]);
+}
+
+#[test]
 fn killed_between_caddy_and_its_file_the_next_apply_writes_the_file() {
     let pool = Pool::start();
     // As a killed run leaves it: what runs is as wanted, and the file is not.
@@ -235,7 +256,7 @@ fn what_caddy_cannot_have_is_told_at_its_key() {
         pool.policy("", resources);
         pool.run(&[verb]).code(64).says(says).says("web.toml");
     };
-    check("[caddy.web.node.n1]\nstate = \"drain\"\n", "check", "caddy has no state `drain`");
+    check("[caddy.web.node.n1]\nstate = \"drain\"\n", "check", "caddy has no drained nodes");
     check("[caddy.web.health]\nabsent = true\n", "check", "cannot be absent");
     check("[caddy.web.health]\nenabled = false\npath = \"/health\"\n", "check", "keeps nothing of checks that are off");
     check(
@@ -243,9 +264,16 @@ fn what_caddy_cannot_have_is_told_at_its_key() {
         "check",
         "is the address of `a`, too",
     );
-    check("[caddy.web.node.n1]\nweight = 3\n", "plan", "has no weights; they came with 2.7");
-    check("[caddy.web.health]\nhealthy_threshold = 3\n", "plan", "has no thresholds; they came with 2.8");
+    check("[caddy.web.node.n1]\nweight = 3\n", "plan", "caddy 2.6 has no weights (from 2.7 on)");
+    check("[caddy.web.health]\nhealthy_threshold = 3\n", "plan", "has no thresholds of checks (from 2.8 on)");
     check("[caddy.web.balance]\nalgorithm = \"weighted\"\n", "plan", "has no weights");
+    check("[caddy.web.sticky]\ncookie = \"id\"\nttl = \"1h\"\n", "plan", "has no age of cookies (from 2.10 on)");
+    check("[caddy.web.sticky]\nabsent = true\n", "check", "choose an `algorithm`");
+    check(
+        "[caddy.web.sticky]\ncookie = \"id\"\n[caddy.web.balance]\nalgorithm = \"random\"\n",
+        "check",
+        "there can be no other",
+    );
     check("[caddy.web.node.n4]\n", "plan", "a new node needs an address");
     check("[caddy.web.node.other]\naddress = \"[n1]\"\n", "plan", "is the address of the node with the `@id` web.n1");
     let text = pool.folder.read("policies/web.toml").replace("lb_web", "lb_other");

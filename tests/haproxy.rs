@@ -1,5 +1,9 @@
 //! HAProxy under load and in trouble: no request fails while nodes come, change and leave, and what goes wrong is told and put back.
 
+mod corpus;
+mod sticky;
+mod tls;
+
 use std::time::{Duration, Instant};
 
 use crate::kit::{Backend, Client, Folder, Haproxy, Load, Run, eventually, free_port};

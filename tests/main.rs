@@ -9,6 +9,8 @@ mod examples;
 #[cfg(feature = "sqlite")]
 mod fixed_point;
 mod haproxy;
+#[cfg(all(feature = "postgres", feature = "redis"))]
+mod invalidation;
 mod kit;
 mod laws;
 mod pgbouncer;
@@ -19,4 +21,6 @@ mod postgres_index;
 mod readme;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(feature = "sqlite")]
+mod sqlite_cache;
 mod tidy;

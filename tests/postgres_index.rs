@@ -138,6 +138,7 @@ fn context() -> Context {
     Context {
         target: TargetId::new("postgres", "shop"),
         connect_timeout: Duration::from_secs(10),
+        now: jiff::Timestamp::UNIX_EPOCH,
         neighbors: evenkeel::provider::Neighbors::default(),
     }
 }

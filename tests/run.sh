@@ -15,7 +15,7 @@ missing() {
     have psql || found+=(postgresql-client-15)
     have redis-server || found+=(redis-server)
     have redis-cli || found+=(redis-tools)
-    for program in sqlite3 pgbouncer haproxy nginx caddy wrk git; do
+    for program in sqlite3 pgbouncer haproxy nginx caddy wrk git openssl; do
         have "$program" || found+=("$program")
     done
     have setpriv || found+=(util-linux)

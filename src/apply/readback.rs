@@ -29,7 +29,7 @@ pub async fn remaining(
         };
         let resource = target.resources.iter().find(|resource| resource.id == pair.id);
         let ignore = resource.map(|resource| resource.ignore.as_slice()).unwrap_or_default();
-        let difference = diff::compare(kind, want, pair.live.as_ref(), ignore);
+        let difference = diff::compare(kind, want, pair.live.as_deref(), ignore);
         let show = |value: &Option<_>| value.as_ref().map_or("nothing".to_owned(), value::show);
         match difference.action {
             None => {}

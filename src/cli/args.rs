@@ -76,6 +76,11 @@ pub enum Verb {
     Export(ExportArgs),
     /// Say what was applied, from the journal
     History(HistoryArgs),
+    /// Remove from caches what has changed in databases, and sweep cache tables
+    Invalidate(InvalidateArgs),
+    /// Do what `invalidate --follow` does as a service, with /metrics and /healthz
+    #[cfg(feature = "serve")]
+    Serve(ServeArgs),
     /// Release a lock that a lost run left behind
     Unlock(UnlockArgs),
     /// Explain a hazard, diagnostic, kind or attribute
@@ -264,6 +269,29 @@ pub struct HistoryArgs {
     /// The journal's folder
     #[arg(long, value_name = "DIR", env = "EVENKEEL_JOURNAL")]
     pub journal: Option<PathBuf>,
+}
+
+/// `invalidate`
+#[derive(Clone, Debug, Args)]
+pub struct InvalidateArgs {
+    /// Which policies.
+    #[command(flatten)]
+    pub policy: PathArgs,
+    /// Go on until Ctrl-C or SIGTERM instead of ending when nothing is due
+    #[arg(long)]
+    pub follow: bool,
+}
+
+/// `serve`
+#[cfg(feature = "serve")]
+#[derive(Clone, Debug, Args)]
+pub struct ServeArgs {
+    /// Which policies.
+    #[command(flatten)]
+    pub policy: PathArgs,
+    /// Where /metrics and /healthz are
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9464")]
+    pub listen: std::net::SocketAddr,
 }
 
 /// `unlock`

@@ -16,8 +16,11 @@ pub fn run(world: &World, globals: &Globals, args: &PathArgs) -> Result {
     let opened = session::open(&policy, globals.connect_timeout)?;
     let origin = |resource: &Resource| policy.sources.origin(&resource.place);
     let subjects: Vec<_> = policy.targets.iter().map(|target| Subject::of_policy(target, origin)).collect();
-    let failing: Vec<_> =
-        checks::across(&subjects).into_iter().filter(|check| check.verdict == Verdict::Fail).collect();
+    let failing: Vec<_> = checks::across(&subjects)
+        .into_iter()
+        .chain(checks::of_policy(&subjects))
+        .filter(|check| check.verdict == Verdict::Fail)
+        .collect();
     if !failing.is_empty() {
         return Err(Failure::Refusal(Exit::Refused, report(&failing)));
     }

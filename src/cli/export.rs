@@ -1,6 +1,7 @@
 //! `evenkeel export`: the live state as policy. Planning it is empty.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde_json::json;
 
@@ -102,7 +103,7 @@ async fn one(
         .filter_map(|pair| Some((pair.id, pair.live?)))
         .filter_map(|(id, live)| {
             let kind = descriptor.kinds.iter().find(|kind| kind.name == id.kind)?;
-            Some((id, written(descriptor, kind, live)))
+            Some((id, written(descriptor, kind, Arc::unwrap_or_clone(live))))
         })
         .collect();
     Ok(policy::write(&declared.id, &settings(world, declared), &resources))

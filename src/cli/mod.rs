@@ -20,11 +20,15 @@ mod export;
 mod grants;
 mod history;
 mod init;
+mod invalidate;
 mod man;
 mod plan;
 mod schema;
+#[cfg(feature = "serve")]
+mod serve;
 mod show;
 mod unlock;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -71,6 +75,9 @@ fn dispatch(world: &World, cli: Cli) -> exit::Result {
         Verb::Export(args) => world.block_on(export::run(world, &globals, &args)),
         Verb::Demo(args) => world.block_on(demo::run(world, &globals, &args)),
         Verb::Init(args) => world.block_on(init::run(world, &globals, &args)),
+        Verb::Invalidate(args) => world.block_on(invalidate::run(world, &globals, &args)),
+        #[cfg(feature = "serve")]
+        Verb::Serve(args) => world.block_on(serve::run(world, &globals, &args)),
         Verb::Unlock(args) => world.block_on(unlock::run(world, &globals, &args)),
     }
 }

@@ -54,11 +54,12 @@ pub fn open(policy: &Policy, connect_timeout: Duration) -> Result<Vec<Opened<'_>
     let mut opened = Vec::with_capacity(policy.targets.len());
     let mut problems = Vec::new();
     let neighbors = Neighbors::of(policy);
+    let now = jiff::Timestamp::now();
     for target in &policy.targets {
         let Some(descriptor) = REGISTRY.iter().find(|descriptor| descriptor.name == target.id.provider) else {
             continue;
         };
-        let context = Context { target: target.id.clone(), connect_timeout, neighbors: neighbors.clone() };
+        let context = Context { target: target.id.clone(), connect_timeout, now, neighbors: neighbors.clone() };
         match (descriptor.open)(target, context, &policy.sources) {
             Ok(driver) => opened.push(Opened { target, kinds: descriptor.kinds, driver }),
             Err(found) => problems.extend(found),

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::future::Future;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use super::args::Globals;
 use super::exit::{Exit, Failure};
@@ -125,6 +125,11 @@ impl World {
     pub fn now() -> String {
         let now = jiff::Timestamp::now();
         now.round(jiff::Unit::Millisecond).unwrap_or(now).to_string()
+    }
+
+    /// Now, as time since 1970.
+    pub fn clock() -> Duration {
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
     }
 
     /// Who runs this: for locks and the journal.

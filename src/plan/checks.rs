@@ -3,6 +3,7 @@
 //! Plain data in, findings out. A rule finds nothing where one of its sides is absent or not known; it never guesses.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::model::units::Duration;
 use crate::model::{Attributes, Check, Comparison, Kind, Origin, ResourceId, TargetId, Value, Verdict, text};
@@ -16,7 +17,7 @@ const SUPERUSER_RESERVED: i64 = 3;
 const LINKS: [&str; 3] = ["upstream", "instances", "capacity"];
 
 /// A resource, and where the policy speaks of it.
-pub type Placed = (ResourceId, Attributes, Option<Origin>);
+pub type Placed = (ResourceId, Arc<Attributes>, Option<Origin>);
 
 /// A target as it will be: what is wanted laid over what is there.
 #[derive(Clone, Debug)]
@@ -38,7 +39,7 @@ impl Subject {
                 Some(Value::Object(attributes)) => attributes,
                 _ => Attributes::new(),
             };
-            (resource.id.clone(), attributes, Some(origin(resource)))
+            (resource.id.clone(), Arc::new(attributes), Some(origin(resource)))
         });
         Self { id: target.id.clone(), links: links(target), resources: resources.collect() }
     }
@@ -50,7 +51,7 @@ impl Subject {
             let attributes = match (&pair.want, &pair.live) {
                 (Wanted::Absent, _) | (Wanted::Undeclared, None) => return None,
                 (Wanted::Undeclared, Some(live)) => live.clone(),
-                (Wanted::Here(want), Some(live)) if !whole => laid_over(want, live),
+                (Wanted::Here(want), Some(live)) if !whole && want != live => Arc::new(laid_over(want, live)),
                 (Wanted::Here(want), _) => want.clone(),
             };
             Some((pair.id.clone(), attributes, pair.origin.clone()))
@@ -130,6 +131,34 @@ pub fn across(targets: &[Subject]) -> Vec<Check> {
     checks.extend(targets.iter().filter_map(edge_ttl));
     checks.extend(targets.iter().filter_map(|balancer| node_connections(balancer, targets)));
     checks
+}
+
+/// Judges what can be said of the policy alone, whichever targets are looked at: invalidations go to a cache that is there.
+pub fn of_policy(targets: &[Subject]) -> Vec<Check> {
+    let rules = targets.iter().flat_map(|target| target.of_kind("invalidation").map(move |rule| (target, rule)));
+    let judge = |(target, (id, rule, origin)): (&Subject, &Placed)| {
+        let cache = rule.get("cache")?.as_str()?;
+        let what = target.id.resource(id.clone());
+        let known = targets.iter().any(|target| target.id.to_string() == cache);
+        let (message, hint) = match cache.split_once('.') {
+            Some(("redis", _)) if known => (format!("`{what}` goes to `{cache}`"), String::new()),
+            _ if known => (format!("`{what}` goes to `{cache}`, which is no cache"), "name a Redis target".to_owned()),
+            _ => {
+                let caches: Vec<_> = targets.iter().filter(|target| target.id.provider == "redis").collect();
+                if caches.is_empty() {
+                    return None;
+                }
+                let names: Vec<String> = caches.iter().map(|cache| cache.id.to_string()).collect();
+                let hint = match text::nearest(cache, names.iter().map(String::as_str)) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("add [{cache}] with its `url`"),
+                };
+                (format!("`{what}` goes to `{cache}`, and the policy has no such target"), hint)
+            }
+        };
+        Some(check("invalidation-cache", hint.is_empty(), message, &hint, origin.clone()))
+    };
+    rules.filter_map(judge).collect()
 }
 
 fn check(name: &str, holds: bool, message: String, hint: &str, origins: impl IntoIterator<Item = Origin>) -> Check {
@@ -408,7 +437,7 @@ mod tests {
                         None => ResourceId::only(key),
                     };
                     let origin = Origin { file: "p.toml".into(), line };
-                    subject.resources.push((id, value.as_object().unwrap().clone(), Some(origin)));
+                    subject.resources.push((id, value.as_object().unwrap().clone().into(), Some(origin)));
                 }
                 subject
             })

@@ -88,7 +88,10 @@ pub async fn make(
             }
         }
     }
-    let across = checks::across(&subjects).into_iter().filter(|check| selection.takes(&check.name));
+    let origin = |resource: &Resource| policy.sources.origin(&resource.place);
+    let whole: Vec<_> = policy.targets.iter().map(|target| Subject::of_policy(target, origin)).collect();
+    let across = checks::across(&subjects).into_iter().chain(checks::of_policy(&whole));
+    let across = across.filter(|check| selection.takes(&check.name));
     planned.plan.checks.extend(across);
     planned.plan.steps = ordered(policy, &planned.plan.changes, drafted);
     Ok(planned)
@@ -132,7 +135,7 @@ async fn plan_target(
             Wanted::Here(attributes) => Want::Here(attributes),
             Wanted::Absent | Wanted::Undeclared => Want::Absent,
         };
-        let found = diff::compare(kind, want, pair.live.as_ref(), ignore);
+        let found = diff::compare(kind, want, pair.live.as_deref(), ignore);
         if !found.ignored.is_empty() {
             plan.suppressed.push(Suppressed { address: address.clone(), fields: found.ignored.clone() });
         }

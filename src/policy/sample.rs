@@ -21,7 +21,7 @@ pub(crate) static REGISTRY: &[Descriptor] = &[describe::<Sample>()];
 pub(crate) struct Sample;
 
 /// How to reach it.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Settings {
     /// Where it is.
@@ -36,7 +36,7 @@ pub(crate) struct Settings {
 }
 
 /// A place to publish to.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Publish {
     /// A file's path.
@@ -45,7 +45,7 @@ pub(crate) struct Publish {
     pub(crate) key: Option<String>,
 }
 
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Spec {
     Index(Index),
@@ -55,7 +55,7 @@ pub(crate) enum Spec {
 }
 
 /// An index.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Index {
     /// The table it is on.
@@ -76,7 +76,7 @@ pub(crate) struct Index {
 }
 
 /// A way of storing an index.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Method {
     #[default]
@@ -86,7 +86,7 @@ enum Method {
 }
 
 /// Limits of the whole.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[derive(Default)]
 pub(crate) struct Limits {
@@ -106,7 +106,7 @@ pub(crate) struct Limits {
 }
 
 /// A nested table.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Hsts {
     max_age: Duration,
@@ -115,7 +115,7 @@ struct Hsts {
 }
 
 /// A rule.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Rule {
     /// Where its rows come from.
@@ -127,7 +127,7 @@ pub(crate) struct Rule {
 }
 
 /// One of several.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Source {
     None,

@@ -16,6 +16,8 @@ pub struct Context {
     pub target: TargetId,
     /// How long connecting may take.
     pub connect_timeout: Duration,
+    /// When the run began: what expires is judged by it. Never part of what is compared.
+    pub now: jiff::Timestamp,
     /// The policy's targets, for a provider that works through another one.
     pub neighbors: Neighbors,
 }

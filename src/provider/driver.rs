@@ -4,9 +4,10 @@ use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Breadth, Claim, Context, Gap, Grants, Holder, Progress};
+use super::{Breadth, Claim, Context, Evicted, Eviction, Feed, Gap, Grants, Holder, Progress};
 use crate::error::Result;
 use crate::model::{
     Action, Attributes, Check, Diagnostic, Facts, Hazard, HazardKind, Impact, Kind, Origin, ResourceId, Stage,
@@ -59,6 +60,12 @@ pub trait Connection: Send + Sync + fmt::Debug {
     fn lock<'a>(&'a self, holder: &'a Holder) -> Later<'a, Result<Claim<Box<dyn Any + Send>>>>;
     /// Releases a lock that somebody else left behind.
     fn unlock(&self) -> Later<'_, Result<String>>;
+    /// Opens the changes that wait to be told to caches; none where there never are any.
+    fn feed(&self) -> Later<'_, Result<Option<Box<dyn Feed>>>>;
+    /// Removes keys from this cache.
+    fn evict<'a>(&'a self, evictions: &'a [Eviction]) -> Later<'a, Result<Vec<Evicted>>>;
+    /// Deletes what has expired from the declared tables that do not do so themselves.
+    fn sweep(&self) -> Later<'_, Result<Vec<(ResourceId, u64)>>>;
 }
 
 /// One look at a target: what is wanted beside what is there.
@@ -78,7 +85,7 @@ pub struct Survey {
     pub surveyor: Box<dyn Surveyor>,
 }
 
-/// A resource, wanted and live, in the form in which `==` is equality.
+/// A resource, wanted and live, in the form in which `==` is equality. Where both sides are equal, they are one value in memory.
 #[derive(Clone, Debug)]
 pub struct Pair {
     /// Which one.
@@ -86,7 +93,7 @@ pub struct Pair {
     /// What the policy says.
     pub want: Wanted,
     /// What is there.
-    pub live: Option<Attributes>,
+    pub live: Option<Arc<Attributes>>,
     /// What was measured.
     pub facts: Facts,
     /// Where the policy says it.
@@ -97,7 +104,7 @@ pub struct Pair {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Wanted {
     /// It is to be like this.
-    Here(Attributes),
+    Here(Arc<Attributes>),
     /// It is not to be there.
     Absent,
     /// Nothing.

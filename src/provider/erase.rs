@@ -7,7 +7,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::driver::{Connection, Descriptor, Drafted, Drift, Driver, Later, Pair, Survey, Surveyor, Wanted};
-use super::{Breadth, Claim, Context, Delta, Holder, Live, Pairing, Problem, Progress, Provider, Reading, Scope, Want};
+use super::{
+    Breadth, Claim, Context, Delta, Evicted, Eviction, Feed, Gap, Holder, Live, Pairing, Problem, Progress, Provider,
+    Reading, Scope, Want,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Attributes, Check, Comparison, Diagnostic, Facts, Kind, ResourceId, Sources, value};
 use crate::policy::{self, NodeValue};
@@ -56,10 +59,34 @@ struct Typed<P: Provider> {
     ops: Vec<P::Op>,
 }
 
+/// A resource that differs, or that nobody declared.
 struct Known<S> {
     want: Option<S>,
     live: Option<S>,
     facts: Facts,
+}
+
+/// A resource that is there; its specification leaves for the pairing.
+struct There<S> {
+    spec: Option<S>,
+    facts: Facts,
+}
+
+/// What a provider read, to be looked up by resource.
+struct Read<P: Provider> {
+    site: P::Site,
+    identity: String,
+    live: HashMap<ResourceId, There<P::Spec>>,
+    gaps: Vec<Gap>,
+    notes: Vec<String>,
+}
+
+impl<P: Provider> Read<P> {
+    fn new(reading: Reading<P::Site, P::Spec>) -> Self {
+        let Reading { site, identity, live, incomplete: gaps, notes } = reading;
+        let live = live.into_iter().map(|Live { id, spec, facts }| (id, There { spec: Some(spec), facts })).collect();
+        Self { site, identity, live, gaps, notes }
+    }
 }
 
 fn kind<P: Provider>(name: &str) -> Option<&'static Kind> {
@@ -182,8 +209,9 @@ impl<P: Provider> Driver for Opened<P> {
         }
         let identity = format!("saved:{}", saved.id);
         let reading = Reading { site, identity, live, incomplete: Vec::new(), notes: Vec::new() };
-        let pairings = pair::<P>(self.wants.compared.iter(), &reading.live);
-        assemble::<P>(None, &self.wants, self.wants.compared.iter(), reading, pairings, Vec::new())
+        let mut read = Read::<P>::new(reading);
+        let pairings = pair::<P>(self.wants.compared.iter(), &mut read.live);
+        assemble::<P>(None, &self.wants, self.wants.compared.iter(), read, pairings, Vec::new())
             .map_err(|error| vec![Diagnostic::error("live-state", error.to_string(), saved.settings.place.clone())])
     }
 }
@@ -196,14 +224,14 @@ impl<P: Provider> Connection for Connected<P> {
                 None => Cow::Borrowed(&self.wants.compared),
                 Some(ids) => self.wants.compared.iter().filter(|want| ids.contains(&want.id)).cloned().collect(),
             };
-            let reading = self.provider.read(&Scope { wanted: &selected, breadth }).await?;
-            let gaps = reading.incomplete.clone();
+            let mut read = Read::<P>::new(self.provider.read(&Scope { wanted: &selected, breadth }).await?);
+            let gaps = read.gaps.clone();
             let compared = || selected.iter().filter(|want| !gaps.iter().any(|gap| gap.covers(&want.id)));
-            let mut pairings = pair::<P>(compared(), &reading.live);
-            let problems = self.provider.canonical(&reading.site, &mut pairings).await?;
+            let mut pairings = pair::<P>(compared(), &mut read.live);
+            let problems = self.provider.canonical(&read.site, &mut pairings).await?;
             let problems = problems.into_iter().map(|p| locate(p, &self.resources, None)).collect();
             let provider = Some(self.provider.clone());
-            assemble::<P>(provider, &self.wants, compared(), reading, pairings, problems)
+            assemble::<P>(provider, &self.wants, compared(), read, pairings, problems)
         })
     }
 
@@ -219,64 +247,77 @@ impl<P: Provider> Connection for Connected<P> {
     fn unlock(&self) -> Later<'_, Result<String>> {
         Box::pin(self.provider.unlock())
     }
+
+    fn feed(&self) -> Later<'_, Result<Option<Box<dyn Feed>>>> {
+        Box::pin(self.provider.feed())
+    }
+
+    fn evict<'a>(&'a self, evictions: &'a [Eviction]) -> Later<'a, Result<Vec<Evicted>>> {
+        Box::pin(self.provider.evict(evictions))
+    }
+
+    fn sweep(&self) -> Later<'_, Result<Vec<(ResourceId, u64)>>> {
+        Box::pin(self.provider.sweep(&self.wants.compared))
+    }
 }
 
-/// Every wanted resource beside its live one.
+/// Every wanted resource beside its live one, which leaves `live`; what was measured stays there.
 fn pair<'a, P: Provider>(
     wants: impl Iterator<Item = &'a Want<P::Spec>>,
-    live: &[Live<P::Spec>],
+    live: &mut HashMap<ResourceId, There<P::Spec>>,
 ) -> Vec<Pairing<P::Spec>> {
-    let by_id: HashMap<_, _> = live.iter().map(|l| (&l.id, l)).collect();
     wants
         .filter_map(|want| {
-            let live = by_id.get(&want.id).map(|l| l.spec.clone());
-            want.spec.clone().map(|spec| Pairing { id: want.id.clone(), want: spec, live })
+            let spec = want.spec.clone()?;
+            let live = live.get_mut(&want.id).and_then(|there| there.spec.take());
+            Some(Pairing { id: want.id.clone(), want: spec, live })
         })
         .collect()
 }
 
-/// Erases a reading and its canonical pairs, keeping the typed half for later.
+/// Erases what was read and its canonical pairs, keeping the typed half of what differs for later. Both sides of a pair that does
+/// not differ become one value.
 fn assemble<'a, P: Provider>(
     provider: Option<Arc<P>>,
     all: &Arc<Wants<P>>,
     wants: impl Iterator<Item = &'a Want<P::Spec>>,
-    reading: Reading<P::Site, P::Spec>,
+    read: Read<P>,
     pairings: Vec<Pairing<P::Spec>>,
     problems: Vec<Diagnostic>,
 ) -> Result<Survey> {
-    let Reading { site, identity, live, incomplete, notes } = reading;
-    let mut live: HashMap<ResourceId, Live<P::Spec>> = live.into_iter().map(|l| (l.id.clone(), l)).collect();
-    let mut canonical: HashMap<ResourceId, Pairing<P::Spec>> =
-        pairings.into_iter().map(|p| (p.id.clone(), p)).collect();
-    let mut pairs = Vec::new();
+    let Read { site, identity, mut live, gaps, notes } = read;
+    let erase = |spec: &P::Spec| value::erase(spec).map(Arc::new);
+    let mut pairs = Vec::with_capacity(live.len().max(pairings.len()));
     let mut known = HashMap::new();
+    // The pairings are those of the wants that want something, in their order.
+    let mut pairings = pairings.into_iter().peekable();
     for want in wants {
         let there = live.remove(&want.id);
-        let facts = there.as_ref().map(|l| l.facts.clone()).unwrap_or_default();
-        let (wanted, live_spec) = match canonical.remove(&want.id) {
+        let facts = there.as_ref().map(|there| there.facts.clone()).unwrap_or_default();
+        let (wanted, live) = match pairings.next_if(|pairing| pairing.id == want.id) {
             Some(pairing) => (Some(pairing.want), pairing.live),
-            None => (None, there.map(|l| l.spec)),
+            None => (None, there.and_then(|there| there.spec)),
         };
-        pairs.push(Pair {
-            id: want.id.clone(),
-            want: wanted.as_ref().map_or(Ok(Wanted::Absent), |spec| value::erase(spec).map(Wanted::Here))?,
-            live: live_spec.as_ref().map(value::erase).transpose()?,
-            facts: facts.clone(),
-            origin: Some(want.origin.clone()),
-        });
-        known.insert(want.id.clone(), Known { want: wanted, live: live_spec, facts });
+        let origin = Some(want.origin.clone());
+        let here = wanted.as_ref().map(erase).transpose()?;
+        let erased = if wanted == live { here.clone() } else { live.as_ref().map(erase).transpose()? };
+        let (id, want) = (want.id.clone(), here.map_or(Wanted::Absent, Wanted::Here));
+        if wanted != live {
+            known.insert(id.clone(), Known { want: wanted, live, facts: facts.clone() });
+        }
+        pairs.push(Pair { id, want, live: erased, facts, origin });
     }
     // What the policy declares but this look does not cover is not undeclared.
     let declared: HashSet<_> = all.compared.iter().chain(&all.contracts).map(|want| &want.id).collect();
-    let mut rest: Vec<_> = live.into_values().filter(|l| !declared.contains(&l.id)).collect();
-    rest.sort_by(|a, b| a.id.cmp(&b.id));
-    for Live { id, spec, facts } in rest {
-        let live = Some(value::erase(&spec)?);
-        pairs.push(Pair { id: id.clone(), want: Wanted::Undeclared, live, facts: facts.clone(), origin: None });
-        known.insert(id, Known { want: None, live: Some(spec), facts });
+    let mut rest: Vec<_> = live.into_iter().filter(|(id, _)| !declared.contains(id)).collect();
+    rest.sort_by(|(a, _), (b, _)| a.cmp(b));
+    for (id, There { spec, facts }) in rest {
+        let live = spec.as_ref().map(erase).transpose()?;
+        known.insert(id.clone(), Known { want: None, live: spec, facts: facts.clone() });
+        pairs.push(Pair { id, want: Wanted::Undeclared, live, facts, origin: None });
     }
     let surveyor = Typed { provider, wants: all.clone(), site, known, deltas: Vec::new(), ops: Vec::new() };
-    Ok(Survey { identity, pairs, gaps: incomplete, notes, problems, surveyor: Box::new(surveyor) })
+    Ok(Survey { identity, pairs, gaps, notes, problems, surveyor: Box::new(surveyor) })
 }
 
 impl<P: Provider> Surveyor for Typed<P> {

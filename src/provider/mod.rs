@@ -7,6 +7,7 @@
 mod context;
 mod driver;
 mod erase;
+mod feed;
 pub mod file;
 mod progress;
 mod schema;
@@ -25,6 +26,7 @@ use crate::model::{Action, Check, Facts, Hazard, HazardKind, Impact, Kind, Origi
 pub use context::{Context, Holder, Neighbors};
 pub use driver::{Connection, Descriptor, Drafted, Drift, Driver, Later, Pair, Survey, Surveyor, Wanted};
 pub use erase::describe;
+pub use feed::{Ask, Backlog, Entry, Evicted, Eviction, Feed, Sort};
 pub use progress::{Progress, Tick};
 pub use schema::policy_schema;
 
@@ -46,7 +48,8 @@ pub trait Provider: Sized + Send + Sync + 'static {
     type Settings: DeserializeOwned + JsonSchema + Clone + Send + Sync;
     /// An enum with one variant per kind, externally tagged. What it serialises to is exactly what is compared:
     /// every attribute with its default filled in for whole kinds, `None` skipped for partial ones, sets sorted, units canonical.
-    type Spec: DeserializeOwned + Serialize + JsonSchema + Clone + Send + Sync;
+    /// Values that are `==` serialise alike.
+    type Spec: DeserializeOwned + Serialize + JsonSchema + Clone + PartialEq + Send + Sync;
     /// What the target says of itself: version, limits, usage. Deserialises from the `site` table of a saved live state.
     type Site: Default + DeserializeOwned + Send + Sync;
     /// What a step runs. Its `Display` *is* the command: one value is both printed and sent, secrets masked.
@@ -128,6 +131,32 @@ pub trait Provider: Sized + Send + Sync + 'static {
     /// `Transient` when trying again may help, `Conflict` when the target is not as planned, `InDoubt` when nobody knows,
     /// `Failed` otherwise.
     fn run(&self, op: &Self::Op, progress: &Progress) -> impl Future<Output = Result<()>> + Send;
+
+    /// Opens the changes that wait to be told to caches. Default: there never are any.
+    ///
+    /// # Errors
+    /// As connecting.
+    fn feed(&self) -> impl Future<Output = Result<Option<Box<dyn Feed>>>> + Send {
+        async { Ok(None) }
+    }
+
+    /// Removes keys from this cache; one answer each, in order. MUST be safe to repeat. Default: this is no cache.
+    ///
+    /// # Errors
+    /// `Transient` or `Unreachable` when nobody knows which are gone and all are to be tried again.
+    fn evict(&self, evictions: &[Eviction]) -> impl Future<Output = Result<Vec<Evicted>>> + Send {
+        let _ = evictions;
+        async { Err(crate::error::Error::usage(format!("`{}` is no cache that keys can be removed from", Self::NAME))) }
+    }
+
+    /// Deletes what has expired from the declared tables that do not do so themselves, and says how much of each. Default: there are none.
+    ///
+    /// # Errors
+    /// The first that could not be swept.
+    fn sweep(&self, wants: &[Want<Self::Spec>]) -> impl Future<Output = Result<Vec<(ResourceId, u64)>>> + Send {
+        let _ = wants;
+        async { Ok(Vec::new()) }
+    }
 }
 
 /// The least privileges of a provider, as text ready to paste. `{role}` stands for the role's name, `{database}` for the database's,

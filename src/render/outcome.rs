@@ -116,7 +116,12 @@ fn closing(outcome: &Outcome) -> Vec<Line> {
     let first = match (words.is_empty(), well) {
         (true, _) => Line::new(Role::Good, "Applied: nothing to do."),
         (_, true) => Line::new(Role::Good, format!("Applied: {}.", words.join(", "))),
-        _ => Line::new(Role::Danger, format!("Applied in part: {}.", words.join(", "))),
+        _ => {
+            let none =
+                [Ending::Done, Ending::Already, Ending::InDoubt].iter().all(|ending| count(outcome, *ending) == 0);
+            let lead = if none { "No step succeeded" } else { "Applied in part" };
+            Line::new(Role::Danger, format!("{lead}: {}.", words.join(", ")))
+        }
     };
     let mut lines = vec![first.with(Role::Quiet, format!(" Run {}.", outcome.run))];
     if outcome.interrupted {

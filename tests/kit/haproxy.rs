@@ -19,12 +19,7 @@ pub struct Haproxy {
 }
 
 impl Haproxy {
-    /// Starts it with `pool` as the text behind `backend web`; `[name]` stands for the address of a node.
-    pub fn start(pool: &str, nodes: &[(&str, &Backend)]) -> Self {
-        Self::with_frontend("", pool, nodes)
-    }
-
-    /// The same, with more lines for its frontend.
+    /// Starts it with `pool` as the text behind `backend web` and more lines for its frontend; `[name]` stands for the address of a node.
     pub fn with_frontend(frontend: &str, pool: &str, nodes: &[(&str, &Backend)]) -> Self {
         let pool = nodes
             .iter()
@@ -128,6 +123,7 @@ fn path() -> String {
     format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default())
 }
 
-fn binary() -> &'static str {
+/// The program.
+pub fn binary() -> &'static str {
     if std::path::Path::new("/usr/sbin/haproxy").exists() { "/usr/sbin/haproxy" } else { "haproxy" }
 }

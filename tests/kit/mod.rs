@@ -5,6 +5,7 @@
 mod backend;
 #[cfg(feature = "http")]
 mod caddy;
+mod certificate;
 mod daemon;
 mod folder;
 mod haproxy;
@@ -15,16 +16,19 @@ mod redact;
 mod redis;
 mod run;
 mod sqlite;
+mod wrk;
 
 pub use backend::{Backend, Client, Load};
 #[cfg(feature = "http")]
 pub use caddy::{Caddy, PLANTED};
+pub use certificate::Certificate;
 pub use daemon::{eventually, free_port};
 pub use folder::Folder;
-pub use haproxy::Haproxy;
+pub use haproxy::{Haproxy, binary as haproxy_binary};
 pub use hold::Hold;
 pub use pgbouncer::{CONSOLE_PASSWORD, Pgbouncer};
 pub use postgres::{Postgres, Statement, program};
 pub use redis::{PASSWORD as REDIS_PASSWORD, Redis};
 pub use run::{Output, Run, Running};
 pub use sqlite::Sqlite;
+pub use wrk::Wrk;

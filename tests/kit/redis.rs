@@ -47,19 +47,17 @@ impl Redis {
                 // A sentinel stores nothing, and knows no words for it.
                 if args.is_empty() { "save \"\"\nappendonly no\n" } else { "" }
             );
-            let config = folder.write("redis.conf", &config);
-            let console = File::create(folder.file("console.log")).expect("a file can be made");
-            let mut command = Command::new("redis-server");
-            command.arg(config).args(args).stdout(console).stderr(Stdio::null());
-            let mut daemon = Daemon::start(&mut command, folder.path());
-            let mut dead = false;
-            let up = eventually(Duration::from_secs(20), || {
-                dead = !daemon.alive();
-                dead || ask(port, &["ping"]) == "PONG"
-            });
-            assert!(up, "Redis does not answer: {}", folder.read("console.log"));
-            (!dead).then(|| Self { daemon, folder, port })
+            folder.write("redis.conf", &config);
+            boot(&folder, port, args).map(|daemon| Self { daemon, folder, port })
         })
+    }
+
+    /// Kills it, and starts it again on the same port after `pause`; what it did not store is gone.
+    pub fn restart_after(&mut self, pause: Duration) {
+        self.daemon.signal("KILL");
+        self.daemon.wait();
+        std::thread::sleep(pause);
+        self.daemon = boot(&self.folder, self.port, &[]).expect("the port is still ours");
     }
 
     /// Its URL, with the password.
@@ -92,6 +90,21 @@ impl Redis {
     pub fn config(&self) -> String {
         self.folder.read("redis.conf")
     }
+}
+
+/// Starts the process and waits until it answers; none where somebody has taken the port.
+fn boot(folder: &Folder, port: u16, args: &[&str]) -> Option<Daemon> {
+    let console = File::create(folder.file("console.log")).expect("a file can be made");
+    let mut command = Command::new("redis-server");
+    command.arg(folder.file("redis.conf")).args(args).stdout(console).stderr(Stdio::null());
+    let mut daemon = Daemon::start(&mut command, folder.path());
+    let mut dead = false;
+    let up = eventually(Duration::from_secs(20), || {
+        dead = !daemon.alive();
+        dead || ask(port, &["ping"]) == "PONG"
+    });
+    assert!(up, "Redis does not answer: {}", folder.read("console.log"));
+    (!dead).then_some(daemon)
 }
 
 fn ask(port: u16, command: &[&str]) -> String {

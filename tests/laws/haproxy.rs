@@ -4,14 +4,20 @@ use std::fmt::Write;
 use std::process::Command;
 
 use super::subject::{Subject, allow_all};
-use crate::kit::{Backend, Folder, Haproxy, Hold};
+use crate::kit::{Backend, Certificate, Folder, Haproxy, Hold, free_port};
 
 /// A pool of three nodes, of which one is to leave, and one that is to come.
 pub struct Pool {
     folder: Folder,
     balancer: Haproxy,
     nodes: Vec<(&'static str, Backend)>,
+    certificates: Folder,
+    tls_port: u16,
+    keys: Vec<String>,
 }
+
+/// What cookies are computed from.
+const COOKIE_KEY: &str = "a-cookie-key-that-nobody-is-to-see";
 
 const POOL: &str = "    # The pool.
     balance roundrobin
@@ -33,23 +39,34 @@ impl Subject for Pool {
         let nodes: Vec<_> =
             NODES.iter().map(|name| (*name, Backend::start(name, folder.file(&format!("sick-{name}"))))).collect();
         let known: Vec<_> = nodes.iter().map(|(name, node)| (*name, node)).collect();
-        let balancer = Haproxy::start(POOL, &known);
+        let (certificates, tls_port) = (Folder::new(), free_port());
+        let (old, new) = (Certificate::new(&["old.example", "shop.example"]), Certificate::new(&["shop.example"]));
+        let served = certificates.write("site.pem", &old.bundle());
+        let (pem, key) = (certificates.write("new.crt", &new.pem), certificates.write("new.key", &new.key));
+        let bind = format!("    bind 127.0.0.1:{tls_port} ssl crt {}\n", served.display());
+        let balancer = Haproxy::with_frontend(&bind, POOL, &known);
         let address = |name: &str| known.iter().find(|(n, _)| *n == name).expect("a node").1.address();
         let mut policy = allow_all("haproxy") + &balancer.target();
         write!(
             policy,
-            "health_timeout = \"20s\"\n\n[haproxy.web.balance]\nalgorithm = \"least-connections\"\n\n\
+            "health_timeout = \"20s\"\ncookie_key = {{ env = \"COOKIE_KEY\" }}\n\n\
+             [haproxy.web.sticky]\ncookie = \"session_id\"\nttl = \"1h\"\n\n\
+             [haproxy.web.tls]\ncertificate = \"{}\"\nkey = \"{}\"\nprotocols = [\"TLSv1.3\"]\n\n\
+             [haproxy.web.balance]\nalgorithm = \"least-connections\"\n\n\
              [haproxy.web.health]\nunhealthy_threshold = 3\n\n[haproxy.web.reuse]\nmax_connections = 500\nidle_connections = 20\n\n\
              [haproxy.web.node.n1]\naddress = \"{}\"\nweight = 30\n\n\
              [haproxy.web.node.n2]\naddress = \"{}\"\n\n[haproxy.web.node.n3]\nabsent = true\n\n\
              [haproxy.web.node.n4]\naddress = \"{}\"\nweight = 10\n",
+            pem.display(),
+            key.display(),
             address("n1"),
             address("n5"),
             address("n4"),
         )
         .expect("a text can be written");
         folder.write("policies/shop.toml", &policy);
-        Self { folder, balancer, nodes }
+        let keys = vec![old.secret(), new.secret()];
+        Self { folder, balancer, nodes, certificates, tls_port, keys }
     }
 
     fn folder(&self) -> &Folder {
@@ -57,11 +74,16 @@ impl Subject for Pool {
     }
 
     fn env(&self) -> Vec<(String, String)> {
-        Vec::new()
+        vec![("COOKIE_KEY".into(), COOKIE_KEY.into())]
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        self.keys.iter().cloned().chain([COOKIE_KEY.into()]).collect()
     }
 
     fn fingerprint(&self) -> String {
-        format!("{}\n{}\n{:?}", self.balancer.config(), self.balancer.servers().join("\n"), self.names())
+        let (config, servers) = (self.balancer.config(), self.balancer.servers().join("\n"));
+        format!("{config}\n{servers}\n{:?}\n{}\n{}", self.names(), self.certificates.read("site.pem"), self.served())
     }
 
     fn shape(&self) -> String {
@@ -71,7 +93,11 @@ impl Subject for Pool {
             text = text.replace(&node.address(), name);
         }
         let place = self.balancer.folder().path().display().to_string();
-        text.replace(&place, "").replace(&self.balancer.port().to_string(), "")
+        let certificates = self.certificates.path().display().to_string();
+        let text = text.replace(&place, "").replace(&certificates, "").replace(&self.tls_port.to_string(), "");
+        let on_disk = self.certificates.read("site.pem").starts_with(&self.certificates.read("new.crt"));
+        let names = self.served().lines().filter(|line| line.contains("DNS:")).collect::<String>();
+        text.replace(&self.balancer.port().to_string(), "") + &format!("\nnew on disk: {on_disk}, served: {names}")
     }
 
     fn meddle(&self) -> &'static str {
@@ -100,6 +126,11 @@ impl Subject for Pool {
 }
 
 impl Pool {
+    /// What HAProxy says of the certificate in its memory.
+    fn served(&self) -> String {
+        self.balancer.ask(&format!("show ssl cert {}", self.certificates.file("site.pem").display()))
+    }
+
     /// What stands beside the file.
     fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.balancer.folder().path()).expect("a folder can be listed");

@@ -43,6 +43,14 @@ connection_limit = 150
 [postgres.shop.cache_table.page_cache]
 ttl = "24h"
 max_rows = 1000
+
+[postgres.shop.invalidation.users]
+table = "users"
+keys = ["user:{id}", "users:list:*"]
+cache = "redis.cache"
+
+[postgres.shop.invalidation.old]
+absent = true
 "#;
 
 const SCHEMA: &str = "
@@ -77,6 +85,8 @@ select count(*) from pg_index where not (indisvalid and indisready);
 select table_name, column_name, data_type from information_schema.columns where table_schema = 'public' order by 1, ordinal_position;
 select rolname, rolconnlimit, rolconfig from pg_roles where rolname = 'app';
 select datconnlimit from pg_database where datname = 'shop';
+select tgrelid::regclass, tgname, tgtype, tgenabled from pg_trigger where not tgisinternal order by 2;
+select proname, prosrc, proconfig, proacl, obj_description(oid, 'pg_proc') from pg_proc where pronamespace = to_regnamespace('evenkeel');
 select name, setting from pg_settings where sourcefile like '%postgresql.auto.conf' order by 1;
 ";
 

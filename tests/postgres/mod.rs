@@ -1,9 +1,11 @@
 //! The postgres provider against a real server, through the engine as a library: policy text in, plan text out.
 
 mod cache_table;
+mod encrypted;
 mod limits;
 mod query;
 mod settings;
+mod standby;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -83,6 +85,7 @@ impl Shop {
         let context = Context {
             target: target.id.clone(),
             connect_timeout: Duration::from_secs(10),
+            now: jiff::Timestamp::UNIX_EPOCH,
             neighbors: evenkeel::provider::Neighbors::default(),
         };
         let driver = (descriptor.open)(&target, context, &policy.sources).map_err(|found| tell(&policy, &found))?;
@@ -106,6 +109,7 @@ impl Shop {
             let context = Context {
                 target: target.id.clone(),
                 connect_timeout: Duration::from_secs(10),
+                now: jiff::Timestamp::UNIX_EPOCH,
                 neighbors: evenkeel::provider::Neighbors::default(),
             };
             let driver = (postgres().open)(&target, context, &policy.sources).expect("a target");
@@ -114,7 +118,7 @@ impl Shop {
             let mut out = String::new();
             for pair in survey.pairs.iter().filter(|pair| pair.id.kind == kind) {
                 writeln!(out, "[postgres.shop.{}]", pair.id).expect("memory");
-                for (key, there) in pair.live.iter().flatten() {
+                for (key, there) in pair.live.iter().flat_map(|live| live.iter()) {
                     writeln!(out, "\"{key}\" = {}", value::show(there)).expect("memory");
                 }
             }

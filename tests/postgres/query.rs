@@ -52,6 +52,7 @@ fn judge(shop: &Shop, contracts: &[Value], deltas: &[Delta<Spec>]) -> String {
     let context = Context {
         target: TargetId::new("postgres", "shop"),
         connect_timeout: Duration::from_secs(5),
+        now: jiff::Timestamp::UNIX_EPOCH,
         neighbors: evenkeel::provider::Neighbors::default(),
     };
     let checks = shop.runtime.block_on(async {

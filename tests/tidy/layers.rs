@@ -13,8 +13,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("plan", &["diff", "error", "model", "policy", "provider"]),
     ("advise", &["error", "model", "plan", "policy", "provider"]),
     ("apply", &["diff", "error", "model", "plan", "policy", "provider"]),
+    ("worker", &["error", "model", "policy", "provider"]),
     ("render", &["apply", "error", "model", "plan"]),
-    ("cli", &["advise", "apply", "diff", "error", "model", "plan", "policy", "provider", "providers", "render"]),
+    (
+        "cli",
+        &["advise", "apply", "diff", "error", "model", "plan", "policy", "provider", "providers", "render", "worker"],
+    ),
     ("lib", &[]),
     ("main", &["cli", "error"]),
 ];

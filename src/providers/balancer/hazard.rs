@@ -48,3 +48,18 @@ pub const LIMITS_CONNECTIONS: HazardKind = HazardKind {
     approval: Approval::Notice,
     doc: "A node gets fewer connections at once than now; more requests than that wait in the balancer's queue, up to its queue timeout.",
 };
+/// The addresses that clients come to, or how TLS is spoken there.
+pub const LISTENER: HazardKind = HazardKind {
+    code: "listener",
+    approval: Approval::Required,
+    doc: "How clients are let in changes: the addresses listened on, or the versions and ciphers of TLS. Clients that know none of the new ones \
+          are turned away. Balancers do not try to bind before they load: where that fails, some refuse connections for a moment. \
+          Look at which clients there are, and do it when few are.",
+};
+/// Names that were covered are not.
+pub const NARROWS_CERTIFICATE: HazardKind = HazardKind {
+    code: "narrows-certificate",
+    approval: Approval::Required,
+    doc: "The new certificate does not have every name of the one that is served. Clients that come by a missing name see an error and go no further. \
+          Ask for a certificate with all names, or be sure that nobody uses the missing ones.",
+};

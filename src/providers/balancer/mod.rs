@@ -1,12 +1,16 @@
-//! What the balancers share: one vocabulary, its hazards, the arithmetic of capacity, and versions. Knows no balancer.
+//! What the balancers share: one vocabulary, its hazards, what each can do, certificates, and the arithmetic of capacity and of connections.
+//! Knows no balancer.
 
+pub mod capability;
 pub mod capacity;
+pub mod certificate;
 pub mod hazard;
+pub mod reuse;
 pub mod spec;
 pub mod version;
 
 pub use capacity::Capacity;
-pub use spec::{Algorithm, Balance, Health, Node, NodeState, Reuse, Spec};
+pub use spec::{Algorithm, Balance, Health, Node, NodeState, Pem, Protocol, Reuse, Spec, Sticky, Tls};
 pub use version::Version;
 
 use crate::model::{Comparison, Kind, Many};
@@ -18,6 +22,10 @@ pub const HEALTH: Kind = Kind { name: "health", doc: "how nodes are checked, and
 /// How connections to the nodes are kept.
 pub const REUSE: Kind =
     Kind { name: "reuse", doc: "how many connections a node gets, and how they are kept", ..SINGLE };
+/// What binds clients to nodes.
+pub const STICKY: Kind = Kind { name: "sticky", doc: "the cookie that keeps a client on one node", ..SINGLE };
+/// How TLS is spoken with clients.
+pub const TLS: Kind = Kind { name: "tls", doc: "the certificate, the versions and the ciphers of TLS", ..SINGLE };
 /// A node.
 pub const NODE: Kind = Kind {
     name: "node",

@@ -1,10 +1,11 @@
 //! The vocabulary: what a pool of nodes can be told, whichever balancer it is on. An attribute that is not written is left as it is.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::model::ResourceId;
 use crate::model::units::Duration;
@@ -20,6 +21,10 @@ pub enum Spec {
     Health(Health),
     /// How connections are kept.
     Reuse(Reuse),
+    /// What binds clients to nodes.
+    Sticky(Sticky),
+    /// How TLS is spoken with clients.
+    Tls(Tls),
     /// A node.
     Node(Node),
 }
@@ -78,6 +83,98 @@ pub struct Reuse {
     pub idle_timeout: Option<Duration>,
     /// How often the kernel probes one.
     pub keepalive_interval: Option<Duration>,
+}
+
+/// What binds clients to nodes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sticky {
+    /// The cookie's name.
+    pub cookie: Option<String>,
+    /// How long a client is bound to its node.
+    pub ttl: Option<Duration>,
+}
+
+/// How TLS is spoken with clients.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// The file of the certificate and its issuers, PEM.
+    pub certificate: Option<Pem>,
+    /// The file of its key, PEM; without it the key is in the file of the certificate.
+    pub key: Option<String>,
+    /// The versions that are spoken.
+    pub protocols: Option<BTreeSet<Protocol>>,
+    /// The ciphers, in the words of OpenSSL; those of TLS 1.3 begin with `TLS_`.
+    pub ciphers: Option<String>,
+}
+
+/// A file of certificates. Equality is that of what it shows: its path, and its content where that is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(from = "String")]
+#[schemars(with = "String")]
+pub struct Pem {
+    /// Where it is.
+    pub path: String,
+    /// What is in it, in words, where that matters: see `certificate::compare`.
+    pub content: Option<String>,
+}
+
+impl From<String> for Pem {
+    /// What stands behind the path is what was told of its content; no path that a policy may name has a space in it.
+    fn from(text: String) -> Self {
+        match text.strip_suffix(')').and_then(|text| text.split_once(" (")) {
+            Some((path, content)) => Self { path: path.to_owned(), content: Some(content.to_owned()) },
+            None => Self { path: text, content: None },
+        }
+    }
+}
+
+impl fmt::Display for Pem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.content {
+            Some(content) => write!(f, "{} ({content})", self.path),
+            None => f.write_str(&self.path),
+        }
+    }
+}
+
+impl Serialize for Pem {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum Protocol {
+    /// 1.0.
+    #[serde(rename = "TLSv1.0")]
+    Tls10,
+    /// 1.1.
+    #[serde(rename = "TLSv1.1")]
+    Tls11,
+    /// 1.2.
+    #[serde(rename = "TLSv1.2")]
+    Tls12,
+    /// 1.3.
+    #[serde(rename = "TLSv1.3")]
+    Tls13,
+}
+
+impl Protocol {
+    /// All, the oldest first.
+    pub const ALL: [Self; 4] = [Self::Tls10, Self::Tls11, Self::Tls12, Self::Tls13];
+
+    /// As the policy writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tls10 => "TLSv1.0",
+            Self::Tls11 => "TLSv1.1",
+            Self::Tls12 => "TLSv1.2",
+            Self::Tls13 => "TLSv1.3",
+        }
+    }
 }
 
 /// One node.
@@ -176,6 +273,52 @@ pub fn faults(id: &ResourceId, spec: &Spec) -> Vec<Problem> {
             millis("idle_timeout", reuse.idle_timeout);
             millis("keepalive_interval", reuse.keepalive_interval);
         }
+        Spec::Sticky(Sticky { cookie, ttl }) => {
+            if ttl.is_some_and(|ttl| ttl.as_micros() == 0 || !ttl.as_micros().is_multiple_of(1_000_000)) {
+                fault("ttl", "`ttl` is whole seconds, and at least one".into(), "ttl = \"1h\"");
+            }
+            let hostile = |c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c));
+            if let Some(name) = cookie.as_ref().filter(|name| name.is_empty() || name.contains(hostile)) {
+                fault(
+                    "cookie",
+                    format!("`{}` is no name for a cookie", name.escape_debug()),
+                    "cookie = \"session_id\"",
+                );
+            }
+        }
+        Spec::Tls(Tls { certificate, key, protocols, ciphers }) => {
+            for (attribute, path) in [("certificate", certificate.as_ref().map(|pem| &pem.path)), ("key", key.as_ref())]
+            {
+                let hostile = |c: char| c.is_whitespace() || c.is_control() || "\"'\\#${};".contains(c);
+                if let Some(path) = path.filter(|path| !path.starts_with('/') || path.contains(hostile)) {
+                    let message = format!("`{}` is no whole path that every balancer can read", path.escape_debug());
+                    fault(attribute, message, "begin with `/`, and use no spaces, quotes or any of `\\#${};`");
+                }
+            }
+            if key.is_some() && certificate.is_none() {
+                fault(
+                    "key",
+                    "a key goes with a `certificate`".into(),
+                    "certificate = \"/etc/ssl/certs/example.com.crt\"",
+                );
+            }
+            if let Some(spoken) = protocols {
+                let holes = Protocol::ALL.iter().skip_while(|one| !spoken.contains(one)).take(spoken.len());
+                if spoken.is_empty() || holes.filter(|one| spoken.contains(one)).count() < spoken.len() {
+                    let message = "the versions of TLS are one or more, without a gap between them";
+                    fault("protocols", message.into(), "protocols = [\"TLSv1.2\", \"TLSv1.3\"]");
+                }
+            }
+            let hostile = |c: char| !(c.is_ascii_alphanumeric() || "-_:+!@=.".contains(c));
+            if let Some(text) = ciphers.as_ref().filter(|text| text.is_empty() || text.contains(hostile)) {
+                let message = format!("`{}` is no list of ciphers", text.escape_debug());
+                fault(
+                    "ciphers",
+                    message,
+                    "join OpenSSL's names with `:`, as in \"ECDHE-RSA-AES128-GCM-SHA256:TLS_AES_128_GCM_SHA256\"",
+                );
+            }
+        }
         Spec::Node(node) => {
             if let Some(text) = &node.address {
                 let hostile = |c: char| !(c.is_ascii_alphanumeric() || "-_.:[]".contains(c));
@@ -237,6 +380,28 @@ mod tests {
                 "interval: `interval` is whole milliseconds, and at least one",
                 "healthy_threshold: a threshold is at least 1",
                 "path: `health` is no path",
+            ],
+        );
+        let sticky = Sticky { cookie: Some("a b".into()), ttl: Some(Duration::from_millis(1_500)) };
+        check(
+            "s",
+            Spec::Sticky(sticky),
+            &["ttl: `ttl` is whole seconds, and at least one", "cookie: `a b` is no name for a cookie"],
+        );
+        let tls = Tls {
+            key: Some("site.key".into()),
+            protocols: Some(BTreeSet::from([Protocol::Tls11, Protocol::Tls13])),
+            ciphers: Some("A B".into()),
+            certificate: None,
+        };
+        check(
+            "t",
+            Spec::Tls(tls),
+            &[
+                "key: `site.key` is no whole path that every balancer can read",
+                "key: a key goes with a `certificate`",
+                "protocols: the versions of TLS are one or more, without a gap between them",
+                "ciphers: `A B` is no list of ciphers",
             ],
         );
     }

@@ -1,11 +1,12 @@
 //! What a policy cannot have of Caddy: offline, what never makes sense; online, what this version and this handler cannot do.
 
+use super::capability::CAPABILITIES;
 use super::edit::Key;
-use super::release;
 use super::settings::Settings;
 use super::site::Site;
 use crate::provider::{Pairing, Problem, Want};
-use crate::providers::balancer::{Algorithm, Balance, Health, NODE, Node, Spec, Version, spec};
+use crate::providers::balancer::capability::Novelty;
+use crate::providers::balancer::{Algorithm, Balance, Health, NODE, Node, STICKY, Spec, Sticky, Version, spec};
 
 /// What can be said without the system.
 pub fn offline(settings: &Settings, wants: &[Want<Spec>]) -> Vec<Problem> {
@@ -29,12 +30,12 @@ pub fn offline(settings: &Settings, wants: &[Want<Spec>]) -> Vec<Problem> {
         let Some(wanted) = &want.spec else {
             if want.id.kind != NODE.name {
                 let message = format!("`{}` is a part of every handler and cannot be absent", want.id.kind);
-                problems.push(Problem::of(&want.id, message).hint("leave the table out to leave it as it is"));
+                problems.push(Problem::of(&want.id, message).hint(leave(&want.id.kind)));
             }
             continue;
         };
         problems.extend(spec::faults(&want.id, wanted));
-        problems.extend(release::never(&want.id, wanted));
+        problems.extend(CAPABILITIES.refusals(None, &want.id, wanted, Novelty::Known));
         if let Spec::Health(Health {
             enabled: Some(false),
             path,
@@ -54,12 +55,31 @@ pub fn offline(settings: &Settings, wants: &[Want<Spec>]) -> Vec<Problem> {
         }
     }
     problems.extend(twins(wants));
+    problems.extend(rivals(wants));
     problems
 }
 
 fn address(want: &Want<Spec>) -> Option<String> {
     let Some(Spec::Node(Node { address: Some(text), .. })) = &want.spec else { return None };
     spec::endpoint(text).map(|(host, port)| spec::address(host, port))
+}
+
+fn leave(kind: &str) -> &'static str {
+    if kind == STICKY.name {
+        "to stop using cookies, choose an `algorithm` in [….balance]"
+    } else {
+        "leave the table out to leave it as it is"
+    }
+}
+
+/// The cookie and the algorithm are one thing to Caddy.
+fn rivals(wants: &[Want<Spec>]) -> Option<Problem> {
+    let chosen = |want: &&Want<Spec>| matches!(&want.spec, Some(Spec::Balance(Balance { algorithm: Some(_) })));
+    let bound = |want: &&Want<Spec>| matches!(&want.spec, Some(Spec::Sticky(Sticky { cookie: Some(_), .. })));
+    let balance = wants.iter().find(chosen)?;
+    wants.iter().find(bound)?;
+    let message = "to caddy the cookie of `sticky` is the way of spreading requests, so there can be no other";
+    Some(Problem::of(&balance.id, message).at("algorithm").hint("leave out one of the two"))
 }
 
 /// Nodes at one address: they could not be told apart.
@@ -90,7 +110,7 @@ pub fn online(site: &Site, pairs: &mut [Pairing<Spec>]) -> Vec<Problem> {
         {
             *address = spec::address(host, port);
         }
-        let refusals = site.release.refusals(id, want);
+        let refusals = CAPABILITIES.refusals(Some(site.release.version()), id, want, Novelty::Known);
         let able = refusals.is_empty();
         problems.extend(refusals);
         match want {
@@ -100,6 +120,10 @@ pub fn online(site: &Site, pairs: &mut [Pairing<Spec>]) -> Vec<Problem> {
                     let message = "caddy checks over HTTP only, and nothing says what to ask for";
                     problems.push(Problem::of(id, message).at("enabled").hint("add `path = \"/health\"`"));
                 }
+            }
+            Spec::Sticky(Sticky { cookie: None, .. }) if pool.sticky.is_none() => {
+                let message = "no cookie binds clients yet, and nothing says how it is to be called";
+                problems.push(Problem::of(id, message).hint("cookie = \"session_id\""));
             }
             Spec::Reuse(_) if pool.reuse.is_none() => {
                 let message = "the nodes are not spoken to over HTTP, so caddy keeps no connections";

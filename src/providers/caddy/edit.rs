@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::json;
 
 use super::place;
-use super::pool::{Pool, Upstream};
+use super::pool::{self, Pool, Upstream};
 use crate::model::Value;
 use crate::providers::balancer::Algorithm;
 use crate::providers::json;
@@ -44,6 +44,8 @@ pub enum Edit {
     Set(Vec<&'static str>, Value),
     /// A value goes.
     Unset(Vec<&'static str>),
+    /// A cookie binds clients. The secret that its values are made with stays, where there is one.
+    Stick(String),
     /// A node comes.
     Add(Key, String),
     /// A node goes to another address.
@@ -57,11 +59,12 @@ pub enum Edit {
 impl Edit {
     fn order(&self) -> u8 {
         match self {
-            Self::Set(..) | Self::Unset(_) => 0,
-            Self::Add(..) => 1,
-            Self::Move(..) => 2,
-            Self::Remove(_) => 3,
-            Self::Weigh(..) => 4,
+            Self::Stick(_) => 0,
+            Self::Set(..) | Self::Unset(_) => 1,
+            Self::Add(..) => 2,
+            Self::Move(..) => 3,
+            Self::Remove(_) => 4,
+            Self::Weigh(..) => 5,
         }
     }
 }
@@ -92,6 +95,15 @@ pub fn apply(text: &str, path: &[String], edits: &[Edit]) -> Option<String> {
                 }
             }
             Edit::Unset(rest) => text = json::remove(&text, &words(&full(rest)))?,
+            Edit::Stick(name) => {
+                let policy = full(&["load_balancing", "selection_policy"]);
+                let sticky = handler(&text)?.sticky.and_then(|sticky| sticky.cookie);
+                if sticky.is_none() {
+                    text = json::set(&text, &words(&policy), &json!({ "policy": pool::COOKIE, "name": name }))?;
+                } else if sticky.as_ref() != Some(name) {
+                    text = json::set(&text, &words(&[policy, vec!["name".into()]].concat()), &json!(name))?;
+                }
+            }
             Edit::Add(key, address) => {
                 if found(key).is_none() {
                     text =
@@ -145,6 +157,9 @@ impl fmt::Display for Edit {
         match self {
             Self::Set(path, value) => write!(f, "{} = {value}", path.join(".")),
             Self::Unset(path) => write!(f, "drop {}", path.join(".")),
+            Self::Stick(name) => {
+                write!(f, "load_balancing.selection_policy: {}", json!({ "policy": pool::COOKIE, "name": name }))
+            }
             Self::Add(key, address) => write!(f, "upstreams + {}", json!({ "@id": key.id, "dial": address })),
             Self::Move(key, address) => {
                 let from = key.address.as_deref().unwrap_or(&key.name);
@@ -199,6 +214,21 @@ mod tests {
             &["127.0.0.1:9\", \"max_requests\": 5, \"@id\": \"web.n1\""],
         );
         check(&[Edit::Set(vec!["x"], json!(7))], &["12345678901234567890123"], &["7"]);
+    }
+
+    #[test]
+    fn a_cookie_keeps_its_secret() {
+        let check = |text: &str, expected: &str| {
+            let made = apply(text, &[], &[Edit::Stick("id".into())]).expect("a handler is there");
+            assert_eq!(made, expected);
+            assert_eq!(apply(&made, &[], &[Edit::Stick("id".into())]).as_deref(), Some(expected), "once more");
+        };
+        let with = |policy: &str| format!(r#"{{"load_balancing":{{"selection_policy":{policy}}}}}"#);
+        check(
+            &with(r#"{"policy":"cookie","secret":"s","name":"old"}"#),
+            &with(r#"{"policy":"cookie","secret":"s","name":"id"}"#),
+        );
+        check(&with(r#"{"policy":"first"}"#), &with(r#"{"policy":"cookie","name":"id"}"#));
     }
 
     #[test]

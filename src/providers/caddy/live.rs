@@ -17,7 +17,7 @@ pub fn all(site: &Site, scope: &Scope<'_, Spec>) -> Result<Vec<Live<Spec>>> {
     let mut found = Vec::new();
     let declared = keys(site, scope);
     let sides: Vec<&Pool> = site.running.iter().chain(&site.file).collect();
-    for kind in ["balance", "health", "reuse"] {
+    for kind in ["balance", "health", "sticky", "reuse"] {
         let id = ResourceId::only(kind);
         let want = scope.wanted.iter().find(|want| want.id == id);
         if scope.breadth == Breadth::Declared && want.is_none() {
@@ -26,6 +26,7 @@ pub fn all(site: &Site, scope: &Scope<'_, Spec>) -> Result<Vec<Live<Spec>>> {
         let read = |pool: &&Pool| match kind {
             "balance" => Some(Spec::Balance(pool.balance.clone())),
             "health" => Some(Spec::Health(pool.health.clone())),
+            "sticky" => pool.sticky.clone().map(Spec::Sticky),
             _ => pool.reuse.clone().map(Spec::Reuse),
         };
         let said: Vec<Spec> = sides.iter().filter_map(read).collect();
@@ -145,7 +146,8 @@ pub fn notes(site: &Site) -> Vec<String> {
         notes.push("the running caddy and the file differ; what is declared is brought into both".into());
     }
     let pool = site.pool();
-    if pool.balance.algorithm.is_none() {
+    notes.extend(site.release.doubt().filter(|_| site.running.is_some()));
+    if pool.balance.algorithm.is_none() && pool.sticky.is_none() {
         notes.push(format!("the selection policy `{}` has no name in the policy", pool.policy));
     }
     if pool.dynamic {

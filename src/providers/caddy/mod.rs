@@ -2,6 +2,7 @@
 //! are one write, for every write is a reload; it carries the tag of what was read, so that nobody's change is overwritten. Knows no other balancer.
 
 mod admin;
+mod capability;
 mod check;
 mod edit;
 mod live;
@@ -25,7 +26,7 @@ use crate::provider::file::{self, Fingerprint};
 use crate::provider::{
     Breadth, Claim, Context, Delta, Draft, Grants, Holder, Pairing, Problem, Progress, Provider, Reading, Scope, Want,
 };
-use crate::providers::balancer::{BALANCE, HEALTH, NODE, REUSE, Spec, Version, hazard};
+use crate::providers::balancer::{BALANCE, HEALTH, NODE, REUSE, STICKY, Spec, Version, hazard};
 use admin::Admin;
 use place::Place;
 use release::Release;
@@ -58,8 +59,9 @@ pub struct Lock(#[expect(dead_code, reason = "held until it is dropped")] Option
 
 impl Provider for Caddy {
     const NAME: &'static str = "caddy";
-    const DOC: &'static str = "Caddy: a reverse proxy's nodes, balance, health checks and connections, in one write";
-    const KINDS: &'static [Kind] = &[BALANCE, HEALTH, REUSE, NODE];
+    const DOC: &'static str =
+        "Caddy: a reverse proxy's nodes, balance, health checks, cookie and connections, in one write";
+    const KINDS: &'static [Kind] = &[BALANCE, HEALTH, STICKY, REUSE, NODE];
     const HAZARDS: &'static [HazardKind] = &[
         hazard::REMOVES_CAPACITY,
         hazard::BELOW_MINIMUM,

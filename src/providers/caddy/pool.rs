@@ -3,7 +3,7 @@
 use super::time;
 use crate::model::Value;
 use crate::model::units::Duration;
-use crate::providers::balancer::{Algorithm, Balance, Health, Reuse, spec};
+use crate::providers::balancer::{Algorithm, Balance, Health, Reuse, Sticky, spec};
 
 /// A handler.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -16,6 +16,8 @@ pub struct Pool {
     pub health: Health,
     /// How connections are kept; `None` where nodes are not spoken to over HTTP.
     pub reuse: Option<Reuse>,
+    /// What binds clients to nodes; `None` where nothing does.
+    pub sticky: Option<Sticky>,
     /// Its nodes, in order.
     pub upstreams: Vec<Upstream>,
     /// How a node is asked how it is.
@@ -84,6 +86,12 @@ impl Pool {
             dial: upstream.get("dial").and_then(Value::as_str).unwrap_or_default().to_owned(),
             weight: weight(at),
         };
+        let cookie =
+            at("/load_balancing/selection_policy/name").and_then(Value::as_str).filter(|name| !name.is_empty());
+        let sticky = (policy == COOKIE).then(|| Sticky {
+            cookie: Some(cookie.unwrap_or("lb").to_owned()),
+            ttl: at("/load_balancing/selection_policy/max_age").and_then(time::read).filter(|ttl| ttl.as_micros() > 0),
+        });
         let uri = at("/health_checks/active/uri").or_else(|| at("/health_checks/active/path")).and_then(Value::as_str);
         let enabled =
             uri.is_some_and(|uri| !uri.is_empty()) || number("/health_checks/active/port").is_some_and(|port| port > 0);
@@ -125,6 +133,7 @@ impl Pool {
             policy,
             health,
             reuse,
+            sticky,
             upstreams: upstreams.into_iter().flatten().enumerate().map(upstream).collect(),
             check,
             idle_total: number("/transport/keep_alive/max_idle_conns").unwrap_or(0),
@@ -138,6 +147,9 @@ fn headers(value: Option<&Value>) -> Vec<(String, String)> {
     let all = fields.flat_map(|(name, values)| values.as_array().into_iter().flatten().map(move |value| (name, value)));
     all.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect()
 }
+
+/// The policy that goes by a cookie.
+pub const COOKIE: &str = "cookie";
 
 /// Caddy's names of the algorithms.
 pub const ALGORITHMS: &[(Algorithm, &str)] = &[

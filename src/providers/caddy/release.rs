@@ -1,8 +1,6 @@
-//! What a version of Caddy can, and how it is known which one runs.
+//! Which Caddy runs, and how that is known.
 
-use crate::model::ResourceId;
-use crate::provider::Problem;
-use crate::providers::balancer::{Algorithm, Balance, Health, Node, NodeState, Spec, Version};
+use crate::providers::balancer::Version;
 
 /// Which Caddy runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,84 +16,40 @@ pub enum Release {
     Unknown,
 }
 
-/// From which version on nodes have weights.
-const WEIGHTS: Version = Version(2, 7);
-/// From which version on active checks have thresholds.
-const THRESHOLDS: Version = Version(2, 8);
-
 impl Release {
-    fn lacks(self, since: Version) -> bool {
+    /// What it is taken for: the oldest that it can be, and that is maintained.
+    pub fn version(self) -> Version {
         match self {
-            Self::Told(version) => version < since,
-            Self::Newer => since > THRESHOLDS,
-            Self::Older | Self::Unknown => true,
+            Self::Told(version) => version,
+            Self::Newer => Version(2, 8, 0),
+            Self::Older | Self::Unknown => Version(2, 6, 0),
         }
     }
 
-    fn name(self) -> String {
-        match self {
-            Self::Told(version) => format!("caddy {version}"),
-            Self::Newer => "this caddy, 2.8 or newer,".into(),
-            Self::Older => "this caddy, older than 2.8,".into(),
-            Self::Unknown => "a caddy of unknown version".into(),
-        }
-    }
-
-    /// What of a resource this version cannot do.
-    pub fn refusals(self, id: &ResourceId, want: &Spec) -> Vec<Problem> {
-        let mut found = Vec::new();
-        let mut since = |attribute: &str, what: &str, version: Version| {
-            if self.lacks(version) {
-                let message = format!("{} has no {what}; they came with {version}", self.name());
-                let hint = match self {
-                    Self::Told(_) => "upgrade caddy, or leave it out".to_owned(),
-                    _ => format!("where it is {version} or newer, say so in the target: version = \"{version}\""),
-                };
-                found.push(Problem::of(id, message).at(attribute).hint(hint));
-            }
+    /// What is to be said where it is a guess.
+    pub fn doubt(self) -> Option<String> {
+        let why = match self {
+            Self::Told(_) => return None,
+            Self::Newer => "answers as 2.8 and newer ones do",
+            Self::Older => "answers as those before 2.8 do",
+            Self::Unknown => "cannot be asked for it",
         };
-        match want {
-            Spec::Balance(Balance { algorithm: Some(Algorithm::Weighted) }) => since("algorithm", "weights", WEIGHTS),
-            Spec::Node(Node { weight: Some(_), .. }) => since("weight", "weights", WEIGHTS),
-            Spec::Health(Health { unhealthy_threshold, healthy_threshold, .. }) => {
-                if unhealthy_threshold.is_some() {
-                    since("unhealthy_threshold", "thresholds", THRESHOLDS);
-                }
-                if healthy_threshold.is_some() {
-                    since("healthy_threshold", "thresholds", THRESHOLDS);
-                }
-            }
-            _ => {}
-        }
-        found
+        let version = self.version();
+        Some(format!(
+            "caddy does not tell its version and {why}: it is taken for {version}; where that is wrong, set `version`"
+        ))
     }
-}
-
-/// What no version can.
-pub fn never(id: &ResourceId, want: &Spec) -> Option<Problem> {
-    let Spec::Node(Node { state: Some(state @ (NodeState::Drain | NodeState::Maintenance)), .. }) = want else {
-        return None;
-    };
-    let message = format!("caddy has no state `{state}`: a node is in its list or it is not");
-    let hint = "`absent = true` takes it out; what it is working on is finished";
-    Some(Problem::of(id, message).at("state").hint(hint))
 }
 
 #[test]
-fn each_version_refuses_what_it_has_not() {
-    let check = |release: Release, spec: &Spec, expected: &[&str]| {
-        let found = release.refusals(&ResourceId::only("x"), spec);
-        let show = |p: &Problem| format!("{}: {}", p.attribute.as_deref().unwrap_or("-"), p.message);
-        assert_eq!(found.iter().map(show).collect::<Vec<_>>(), expected, "{release:?}");
+fn a_version_is_guessed_low_and_that_is_said() {
+    let check = |release: Release, version: Version, said: Option<&str>| {
+        assert_eq!(release.version(), version);
+        assert_eq!(release.doubt().is_some(), said.is_some());
+        assert!(release.doubt().unwrap_or_default().contains(said.unwrap_or_default()));
     };
-    let weight = Spec::Node(Node { weight: Some(2), ..Node::default() });
-    check(Release::Told(Version(2, 6)), &weight, &["weight: caddy 2.6 has no weights; they came with 2.7"]);
-    check(Release::Older, &weight, &["weight: this caddy, older than 2.8, has no weights; they came with 2.7"]);
-    check(Release::Told(Version(2, 7)), &weight, &[]);
-    check(Release::Newer, &weight, &[]);
-    let health = Spec::Health(Health { unhealthy_threshold: Some(3), ..Health::default() });
-    let refused = ["unhealthy_threshold: caddy 2.7 has no thresholds; they came with 2.8"];
-    check(Release::Told(Version(2, 7)), &health, &refused);
-    check(Release::Newer, &health, &[]);
-    check(Release::Told(Version(2, 10)), &health, &[]);
+    check(Release::Told(Version(2, 7, 6)), Version(2, 7, 6), None);
+    check(Release::Newer, Version(2, 8, 0), Some("taken for 2.8"));
+    check(Release::Older, Version(2, 6, 0), Some("taken for 2.6"));
+    check(Release::Unknown, Version(2, 6, 0), Some("cannot be asked"));
 }

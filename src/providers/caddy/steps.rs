@@ -14,7 +14,7 @@ use super::time;
 use crate::model::{Action, Hazard, Impact, Stage, text};
 use crate::provider::{Delta, Draft};
 
-use crate::providers::balancer::{Algorithm, Balance, Health, Node, Reuse, Spec, hazard};
+use crate::providers::balancer::{Algorithm, Balance, Health, Node, Reuse, Spec, Sticky, hazard};
 
 /// What reading and writing take at most, beside what the settings allow.
 const WORK: Duration = Duration::from_secs(60);
@@ -130,7 +130,9 @@ fn reload(site: &Site) -> Hazard {
 
 fn notice(pool: &Pool, delta: &Delta<Spec>) -> Option<Hazard> {
     match &delta.want {
-        Some(Spec::Balance(_)) => Some(hazard::MOVES_CLIENTS.with(format!("from `{}`", pool.policy))),
+        Some(Spec::Balance(_) | Spec::Sticky(Sticky { cookie: Some(_), .. })) => {
+            Some(hazard::MOVES_CLIENTS.with(format!("from `{}`", pool.policy)))
+        }
         Some(Spec::Reuse(Reuse { max_connections: Some(most), .. })) => {
             let before = pool.reuse.as_ref().and_then(|reuse| reuse.max_connections).filter(|before| *before > 0);
             let nodes = pool.upstreams.len();
@@ -170,6 +172,9 @@ fn edit(site: &Site, delta: &Delta<Spec>) -> Vec<Edit> {
         None => vec![Edit::Remove(Key::of(&site.target, delta.id.label(), live))],
         Some(Spec::Node(want)) => node(site, delta, want, live),
         Some(Spec::Balance(Balance { algorithm })) => algorithm.iter().map(|one| balance(*one)).collect(),
+        Some(Spec::Sticky(want)) => sticky(want, delta),
+        // It is no kind of this provider.
+        Some(Spec::Tls(_)) => Vec::new(),
         Some(Spec::Health(want)) => health(want, &delta.changed),
         Some(Spec::Reuse(want)) => reuse(want, &delta.changed),
     }
@@ -197,6 +202,13 @@ fn node(site: &Site, delta: &Delta<Spec>, want: &Node, live: Option<String>) -> 
 fn balance(algorithm: Algorithm) -> Edit {
     let name = ALGORITHMS.iter().find(|(known, _)| *known == algorithm).map_or("random", |(_, name)| name);
     Edit::Set(vec!["load_balancing", "selection_policy"], json!({ "policy": name }))
+}
+
+fn sticky(want: &Sticky, delta: &Delta<Spec>) -> Vec<Edit> {
+    let at = |path: &str| delta.action == Action::Create || delta.changed.iter().any(|changed| changed == path);
+    let cookie = want.cookie.clone().filter(|_| at("cookie")).map(Edit::Stick);
+    let age = |ttl| Edit::Set(vec!["load_balancing", "selection_policy", "max_age"], time::write(ttl));
+    cookie.into_iter().chain(want.ttl.filter(|_| at("ttl")).map(age)).collect()
 }
 
 fn health(want: &Health, changed: &[String]) -> Vec<Edit> {

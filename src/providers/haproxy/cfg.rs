@@ -141,7 +141,8 @@ impl Cfg {
     /// # Errors
     /// The line that is not there any more.
     pub fn apply(&mut self, edit: &Edit) -> Result<(), String> {
-        let missing = || format!("`{}` has no line `{}` any more", edit.section, edit.before.as_deref().unwrap_or(""));
+        let missing =
+            || format!("`{}` has no line `{}` any more", edit.section, mask(edit.before.as_deref().unwrap_or("")));
         let range = self.section(&edit.section).ok_or_else(|| format!("there is no `{}` any more", edit.section))?;
         let at = |text: &String| range.clone().find(|at| self.line(*at).trim() == text);
         let (old, new) = (edit.before.as_ref().map(at), edit.after.as_ref().map(at));

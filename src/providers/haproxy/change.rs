@@ -1,9 +1,11 @@
 //! From wanted attributes to edited lines. Works on a copy of the file; what it edits, the copy records.
 
+use super::bind::{self, Bind};
 use super::cfg::Cfg;
 use super::layout::{Layout, written};
 use super::word::{self, Setting};
-use crate::providers::balancer::{Algorithm, Balance, Health, Node, NodeState, Reuse};
+use crate::model::Secret;
+use crate::providers::balancer::{Algorithm, Balance, Health, Node, NodeState, Reuse, Sticky, Tls};
 
 /// Sets what a backend's `balance` wants.
 pub fn balance(cfg: &mut Cfg, section: &str, want: &Balance) {
@@ -67,6 +69,56 @@ pub fn reuse(cfg: &mut Cfg, section: &str, want: &Reuse) {
     }
 }
 
+/// Sets what a backend's `sticky` wants; `key` is for a file that has none.
+pub fn sticky(cfg: &mut Cfg, layout: &Layout, want: &Sticky, key: Option<&Secret>) {
+    let section = &layout.section;
+    let Some(range) = cfg.section(section) else { return };
+    let now = layout.sticky();
+    let Some(name) = want.cookie.as_ref().or(now.cookie.as_ref()) else { return };
+    let own = cfg.find(&range, &["cookie"]).last().copied();
+    let mut line = own.map_or_else(|| format!("cookie {name}"), |at| cfg.line(at).to_owned());
+    if let Some(there) = word::split(&line).get(1) {
+        line.replace_range(there.span.clone(), &word::quote(name));
+    }
+    for gone in ["rewrite", "prefix"] {
+        line = word::set(&line, 2, gone, Setting::Gone);
+    }
+    let fresh: &[&str] =
+        if own.is_none() { &["insert", "indirect", "nocache", "dynamic"] } else { &["insert", "dynamic"] };
+    for flag in fresh {
+        line = word::set(&line, 2, flag, Setting::Flag);
+    }
+    if let Some(ttl) = want.ttl.or(now.ttl) {
+        line = word::set(&line, 2, "maxlife", Setting::Value(&written(ttl)));
+    }
+    match own {
+        Some(at) => cfg.replace(section, at, &line),
+        None => cfg.insert(section, &line),
+    }
+    if let Some(key) = key.filter(|_| !layout.cookie_key) {
+        cfg.insert(section, &format!("dynamic-cookie-key {}", word::quote(key.expose())));
+    }
+}
+
+/// Sets on every line that speaks TLS what `tls` wants of its versions and ciphers.
+pub fn tls(cfg: &mut Cfg, binds: &[Bind], want: &Tls) {
+    for Bind { section, at, .. } in binds {
+        let mut line = cfg.line(*at).to_owned();
+        let mut set = |key: &str, value: &str| line = word::set(&line, 2, key, Setting::Value(value));
+        if let Some((least, most)) = want.protocols.as_ref().and_then(|all| Some((all.first()?, all.last()?))) {
+            set("ssl-min-ver", least.as_str());
+            set("ssl-max-ver", most.as_str());
+        }
+        let (ciphers, suites) = want.ciphers.as_deref().map(bind::sorts).unwrap_or_default();
+        for (key, value) in [("ciphers", ciphers), ("ciphersuites", suites)] {
+            if !value.is_empty() {
+                set(key, &value);
+            }
+        }
+        cfg.replace(section, *at, &line);
+    }
+}
+
 /// Sets what a node wants; a node that is not there gets a line like its siblings'.
 pub fn node(cfg: &mut Cfg, layout: &Layout, name: &str, want: &Node) {
     let found = layout.server(name).map(|entry| entry.at);
@@ -107,13 +159,13 @@ fn sibling(cfg: &Cfg, layout: &Layout, name: &str) -> String {
     const OWN: [&str; 6] = ["weight", "cookie", "id", "backup", "disabled", "enabled"];
     let mut line = format!("server {name} 0.0.0.0:0");
     let Some(first) = layout.servers.first() else { return line };
-    let text = |parameter: &word::Parameter, at: usize| cfg.line(at)[parameter.span.clone()].to_owned();
     let all = |at: usize| word::parameters(cfg.line(at), 3);
+    let said = |parameter: &word::Parameter| parameter.value.as_ref().map(|word| word.text.clone());
     for parameter in all(first.at).iter().filter(|parameter| !OWN.contains(&parameter.key.as_str())) {
-        let words = text(parameter, first.at);
-        if layout.servers.iter().all(|other| all(other.at).iter().any(|theirs| text(theirs, other.at) == words)) {
+        let alike = |theirs: &word::Parameter| theirs.key == parameter.key && said(theirs) == said(parameter);
+        if layout.servers.iter().all(|other| all(other.at).iter().any(alike)) {
             line += " ";
-            line += &words;
+            line += &cfg.line(first.at)[parameter.span.clone()];
         }
     }
     line

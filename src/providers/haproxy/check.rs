@@ -1,11 +1,14 @@
 //! What a policy cannot have of HAProxy: offline, what never makes sense; online, what this version and this setup cannot do.
 
+use super::bind;
+use super::capability::CAPABILITIES;
 use super::live;
 use super::settings::Settings;
 use super::site::Site;
 use crate::model::ResourceId;
 use crate::provider::{Pairing, Problem, Want};
-use crate::providers::balancer::{Algorithm, Balance, Health, NODE, Node, Reuse, Spec, Version, spec};
+use crate::providers::balancer::capability::Novelty;
+use crate::providers::balancer::{Algorithm, Balance, Health, NODE, Node, Reuse, Spec, Sticky, Tls, spec};
 
 /// What can be said without the system.
 pub fn offline(settings: &Settings, wants: &[Want<Spec>]) -> Vec<Problem> {
@@ -30,46 +33,25 @@ pub fn offline(settings: &Settings, wants: &[Want<Spec>]) -> Vec<Problem> {
             continue;
         };
         problems.extend(spec::faults(&want.id, wanted));
-        if let Spec::Node(Node { weight: Some(weight), .. }) = wanted
-            && *weight > 256
-        {
-            let message = "haproxy's weights go from 0 to 256";
-            problems.push(Problem::of(&want.id, message).at("weight").hint("only the proportion of weights matters"));
-        }
+        problems.extend(CAPABILITIES.refusals(None, &want.id, wanted, Novelty::Known));
     }
     problems
 }
 
-/// An attribute that not every version has.
-struct Since {
-    kind: &'static str,
-    attribute: &'static str,
-    version: Version,
-}
-
-/// What came when. What is not here is in every version that is maintained.
-const SINCE: &[Since] = &[
-    Since { kind: "reuse", attribute: "keepalive_interval", version: Version(2, 4) },
-    Since { kind: "reuse", attribute: "idle_connections", version: Version(1, 9) },
-    Since { kind: "reuse", attribute: "idle_timeout", version: Version(1, 9) },
-];
-
-/// From which version on servers come and go while it runs.
-const DYNAMIC_SERVERS: Version = Version(2, 5);
-
 /// Brings both sides to one form, and says what the running system cannot do.
 pub fn online(site: &Site, pairs: &mut [Pairing<Spec>]) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let version = site.running.version;
     let master = site.settings.as_ref().is_some_and(|settings| settings.master_socket.is_some());
     for Pairing { id, want, live } in pairs {
         settle(want, live.as_mut());
-        for since in SINCE.iter().filter(|since| since.kind == id.kind && version < since.version) {
-            if written(want, since.attribute) {
-                let message = format!("haproxy {version} has no `{}`; it came with {}", since.attribute, since.version);
-                problems.push(Problem::of(id, message).at(since.attribute).hint("upgrade haproxy, or leave it out"));
-            }
+        match (&mut *want, live.as_mut()) {
+            (Spec::Tls(want), live) => problems.extend(tls_problems(site, id, want, live)),
+            (Spec::Sticky(want), _) => problems.extend(sticky_problems(site, id, want)),
+            _ => {}
         }
+        let running = live.is_some() || site.running.server(id.label()).is_some();
+        let novelty = if running { Novelty::Known } else { Novelty::New };
+        problems.extend(CAPABILITIES.refusals(site.running.version, id, want, novelty));
         if !master && let Some(attribute) = reloading(want, live.as_ref()) {
             let message = format!("`{attribute}` changes with a reload only");
             problems.push(
@@ -83,9 +65,61 @@ pub fn online(site: &Site, pairs: &mut [Pairing<Spec>]) -> Vec<Problem> {
     problems
 }
 
+fn tls_problems(site: &Site, id: &ResourceId, want: &mut Tls, live: Option<&mut Spec>) -> Vec<Problem> {
+    let (layout, mut found) = (&site.layout, Vec::new());
+    let backend = layout.section.split(' ').next_back().unwrap_or_default();
+    let Some(Spec::Tls(live)) = live else {
+        let message = format!("no frontend that leads to `{backend}` has a `bind … ssl` line");
+        return vec![
+            Problem::of(id, message)
+                .hint("write `bind :443 ssl crt FILE` into the frontend and reload; from then on it is tuned here"),
+        ];
+    };
+    if want.certificate.is_some() && site.tls.place.is_none() {
+        let message =
+            format!("the frontends that lead to `{backend}` serve more than one certificate, or a folder of them");
+        found.push(
+            Problem::of(id, message)
+                .at("certificate")
+                .hint("leave `certificate` out, or have one `crt` file on the `bind … ssl` lines"),
+        );
+        return found;
+    }
+    if want.protocols.is_some() && layout.binds.iter().any(|bind| bind.protocols.is_none()) {
+        let message = "the versions of TLS are said with `no-…` or `force-…`";
+        found.push(
+            Problem::of(id, message).at("protocols").hint("write `ssl-min-ver` and `ssl-max-ver` in their place"),
+        );
+    }
+    if let Some(ciphers) = &mut want.ciphers {
+        // Of the two sorts each has its own directive, so that only the order within a sort means something.
+        let (old, new) = bind::sorts(ciphers);
+        *ciphers = [old, new].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(":");
+    }
+    found.extend(site.tls.settle(id, want, live));
+    found
+}
+
+fn sticky_problems(site: &Site, id: &ResourceId, want: &Sticky) -> Vec<Problem> {
+    let mut found = Vec::new();
+    let live = site.layout.sticky();
+    if want.cookie.is_none() && live.cookie.is_none() && want.ttl.is_some() {
+        found.push(Problem::of(id, "a ttl needs a cookie").at("ttl").hint("cookie = \"session_id\""));
+    }
+    let known = site.layout.cookie_key || site.settings.as_ref().is_some_and(|settings| settings.cookie_key.is_some());
+    if want.cookie.is_some() && !known {
+        let message = "cookies are computed with a key, and the file has no `dynamic-cookie-key`";
+        found.push(
+            Problem::of(id, message)
+                .at("cookie")
+                .hint("give the target `cookie_key = { env = \"COOKIE_KEY\" }`, a long text by chance"),
+        );
+    }
+    found
+}
+
 fn node_problems(site: &Site, id: &ResourceId, want: &Node, new: bool) -> Vec<Problem> {
     let mut found = Vec::new();
-    let version = site.running.version;
     let name = id.label();
     let entry = site.layout.server(name);
     if new && want.address.is_none() && entry.is_none_or(|entry| entry.address.is_none()) {
@@ -99,10 +133,6 @@ fn node_problems(site: &Site, id: &ResourceId, want: &Node, new: bool) -> Vec<Pr
     }
     let process = site.running.server(name).map(|server| live::state(site, server));
     if new && process.is_none() {
-        if version < DYNAMIC_SERVERS {
-            let message = format!("haproxy {version} takes no new servers while it runs; {DYNAMIC_SERVERS} does");
-            found.push(Problem::of(id, message).hint("upgrade haproxy, or write the server into the file and reload"));
-        }
         fixed(site, id, &mut found);
     } else if want.weight.is_some_and(|weight| site.running.server(name).is_some_and(|server| server.weight != weight))
     {
@@ -138,15 +168,6 @@ fn settle(want: &mut Spec, live: Option<&mut Spec>) {
     }
 }
 
-fn written(want: &Spec, attribute: &str) -> bool {
-    match (want, attribute) {
-        (Spec::Reuse(reuse), "keepalive_interval") => reuse.keepalive_interval.is_some(),
-        (Spec::Reuse(reuse), "idle_connections") => reuse.idle_connections.is_some(),
-        (Spec::Reuse(reuse), "idle_timeout") => reuse.idle_timeout.is_some(),
-        _ => false,
-    }
-}
-
 /// The first attribute that differs and changes with a reload only.
 fn reloading(want: &Spec, live: Option<&Spec>) -> Option<&'static str> {
     fn off<T: PartialEq>(want: Option<&T>, live: Option<&T>) -> bool {
@@ -176,6 +197,20 @@ fn reloading(want: &Spec, live: Option<&Spec>) -> Option<&'static str> {
                 ("keepalive_interval", off(keepalive_interval.as_ref(), live.keepalive_interval.as_ref())),
             ])
         }
+        (Spec::Sticky(want), live) => {
+            let live = match live {
+                Some(Spec::Sticky(live)) => live.clone(),
+                _ => Sticky::default(),
+            };
+            pick(&[
+                ("cookie", off(want.cookie.as_ref(), live.cookie.as_ref())),
+                ("ttl", off(want.ttl.as_ref(), live.ttl.as_ref())),
+            ])
+        }
+        (Spec::Tls(want), Some(Spec::Tls(live))) => pick(&[
+            ("protocols", off(want.protocols.as_ref(), live.protocols.as_ref())),
+            ("ciphers", off(want.ciphers.as_ref(), live.ciphers.as_ref())),
+        ]),
         _ => None,
     }
 }

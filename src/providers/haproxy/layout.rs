@@ -3,10 +3,11 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
+use super::bind::{self, Bind};
 use super::cfg::Cfg;
 use super::word::{self, Parameter};
 use crate::model::units::Duration;
-use crate::providers::balancer::{Algorithm, spec};
+use crate::providers::balancer::{Algorithm, Sticky, Tls, spec};
 
 /// A backend as the file has it.
 #[derive(Clone, Debug, Default)]
@@ -27,8 +28,12 @@ pub struct Layout {
     pub keepalive: Option<Duration>,
     /// Where servers' state is kept over a reload, where it is.
     pub state_file: Option<PathBuf>,
-    /// Whether clients are bound to nodes by a cookie that HAProxy computes from the node's address.
-    pub dynamic_cookie: bool,
+    /// The words behind `cookie`.
+    pub cookie: Vec<String>,
+    /// Whether it has a key for cookies.
+    pub cookie_key: bool,
+    /// The lines that speak TLS with its clients.
+    pub binds: Vec<Bind>,
     /// Whether the frontends close idle connections only after their next answer.
     pub closes_late: bool,
 }
@@ -120,7 +125,9 @@ impl Layout {
                 Some(base) if !word.text.starts_with('/') => PathBuf::from(&base.text).join(&word.text),
                 _ => PathBuf::from(&word.text),
             }),
-            dynamic_cookie: view.directive(&["cookie"]).is_some_and(|words| words.iter().any(|word| word == "dynamic")),
+            cookie: view.directive(&["cookie"]).unwrap_or_default(),
+            cookie_key: view.directive(&["dynamic-cookie-key"]).is_some(),
+            binds: bind::read(cfg, &sections, backend),
             closes_late,
         })
     }
@@ -128,6 +135,35 @@ impl Layout {
     /// A server by its name.
     pub fn server(&self, name: &str) -> Option<&Entry> {
         self.servers.iter().find(|server| server.name == name)
+    }
+
+    /// The cookie by which clients are bound to nodes, and for how long. A cookie whose values stand in the servers' lines has no name in
+    /// the policy: a server that is added while it runs cannot have one.
+    pub fn sticky(&self) -> Sticky {
+        let words = self.dynamic_cookie().then_some(&self.cookie);
+        let after = |key: &str| words?.iter().skip_while(|word| *word != key).nth(1);
+        Sticky {
+            cookie: words.and_then(|words| words.first().cloned()),
+            ttl: after("maxlife").and_then(|text| time(text, 1_000_000)),
+        }
+    }
+
+    /// Whether HAProxy inserts a cookie that it computes from the node's address.
+    pub fn dynamic_cookie(&self) -> bool {
+        ["insert", "dynamic"].iter().all(|wanted| self.cookie.iter().skip(1).any(|word| word == wanted))
+    }
+
+    /// What all lines that speak TLS agree in.
+    pub fn tls(&self, like: Option<&Tls>) -> Tls {
+        let like = like.and_then(|tls| tls.ciphers.as_deref());
+        let all = |bind: &Bind| (bind.protocols.clone(), bind.spoken(like));
+        let mut said = self.binds.iter().map(all);
+        let Some((mut protocols, mut ciphers)) = said.next() else { return Tls::default() };
+        for (other, spoken) in said {
+            protocols = protocols.filter(|found| Some(found) == other.as_ref());
+            ciphers = ciphers.filter(|found| Some(found) == spoken.as_ref());
+        }
+        Tls { protocols, ciphers, ..Tls::default() }
     }
 
     /// Whether servers and weights can change while it runs. What lays out a fixed map cannot take that.

@@ -5,19 +5,20 @@ use super::running::Server;
 use super::site::Site;
 use crate::model::{Facts, ResourceId};
 use crate::provider::{Breadth, Live, Scope};
-use crate::providers::balancer::{Balance, Health, Node, NodeState, Reuse, Spec};
+use crate::providers::balancer::{Balance, Health, Node, NodeState, Pem, Reuse, Spec, Sticky, Tls};
 
 /// Every resource that `scope` asks for.
 pub fn all(site: &Site, scope: &Scope<'_, Spec>) -> Vec<Live<Spec>> {
     let layout = &site.layout;
     let wanted = |id: &ResourceId| scope.wanted.iter().find(|want| want.id == *id);
     let mut found = Vec::new();
-    let mut single = |kind: &str, spec: Spec| {
+    let mut single = |kind: &str, spec: Spec, facts: Facts| {
         let id = ResourceId::only(kind);
         if scope.breadth == Breadth::Everything || wanted(&id).is_some() {
-            found.push(Live { id, spec, facts: Facts::default() });
+            found.push(Live { id, spec, facts });
         }
     };
+    let none = Facts::default;
     let limit_wanted = scope.wanted.iter().find_map(|want| match &want.spec {
         Some(Spec::Reuse(reuse)) => reuse.max_connections,
         _ => None,
@@ -39,9 +40,17 @@ pub fn all(site: &Site, scope: &Scope<'_, Spec>) -> Vec<Live<Spec>> {
         idle_timeout: layout.common(|entry| entry.purge).filter(|_| known),
         keepalive_interval: layout.keepalive.filter(|_| known),
     };
-    single("balance", Spec::Balance(balance));
-    single("health", Spec::Health(if known { health } else { Health::default() }));
-    single("reuse", Spec::Reuse(reuse));
+    let certificate = site.tls.place.as_ref().map(|place| Pem::from(place.display().to_string()));
+    let told = if known { layout.tls(wanted_tls(scope)) } else { Tls::default() };
+    single("balance", Spec::Balance(balance), none());
+    single("health", Spec::Health(if known { health } else { Health::default() }), none());
+    if layout.dynamic_cookie() || wanted(&ResourceId::only("sticky")).is_some() {
+        single("sticky", Spec::Sticky(if known { layout.sticky() } else { Sticky::default() }), none());
+    }
+    if !layout.binds.is_empty() {
+        single("tls", Spec::Tls(Tls { certificate, ..told }), site.tls.facts());
+    }
+    single("reuse", Spec::Reuse(reuse), none());
     for name in names(site) {
         let id = ResourceId::named("node", name);
         let want = wanted(&id);
@@ -118,6 +127,14 @@ fn limit(site: &Site, want: Option<u32>) -> Option<u32> {
     }
 }
 
+/// How the policy wants TLS to be spoken.
+pub fn wanted_tls<'a>(scope: &Scope<'a, Spec>) -> Option<&'a Tls> {
+    scope.wanted.iter().find_map(|want| match &want.spec {
+        Some(Spec::Tls(tls)) => Some(tls),
+        _ => None,
+    })
+}
+
 /// Remarks: what somebody did past the file, and what would be lost.
 pub fn notes(site: &Site, scope: &Scope<'_, Spec>) -> Vec<String> {
     let mut notes = Vec::new();
@@ -152,6 +169,19 @@ pub fn notes(site: &Site, scope: &Scope<'_, Spec>) -> Vec<String> {
     }
     if site.layout.algorithm.is_none() {
         notes.push(format!("`balance {}` has no name in the policy", site.layout.balance));
+    }
+    if !site.layout.cookie.is_empty() && !site.layout.dynamic_cookie() {
+        notes.push(format!(
+            "`cookie {}` has no name in the policy, which knows `insert` with `dynamic`",
+            site.layout.cookie[0]
+        ));
+    }
+    if let (Some(memory), Some(disk)) = (&site.tls.memory, &site.tls.disk)
+        && *memory != disk.serial
+    {
+        notes.push(format!(
+            "haproxy serves another certificate than its file holds, serial {memory}: it was not reloaded since"
+        ));
     }
     notes
 }

@@ -1,9 +1,12 @@
 //! HAProxy: one backend, through its runtime socket and its configuration file together. What can change while it runs does; the file says the
 //! same, edited in its place; a reload happens only for what needs one. Knows nothing of other balancers.
 
+mod bind;
+mod capability;
 mod cfg;
 mod change;
 mod check;
+pub mod editor;
 mod layout;
 mod live;
 mod marker;
@@ -15,6 +18,7 @@ mod settings;
 mod site;
 mod socket;
 mod steps;
+mod tls;
 mod word;
 
 use std::sync::Mutex;
@@ -26,10 +30,11 @@ use crate::provider::{
     Breadth, Claim, Context, Delta, Draft, Gap, Grants, Holder, Pairing, Problem, Progress, Provider, Reading, Scope,
     Want,
 };
-use crate::providers::balancer::{BALANCE, HEALTH, NODE, REUSE, Spec, hazard};
+use crate::providers::balancer::{BALANCE, HEALTH, NODE, REUSE, STICKY, Spec, TLS, hazard};
 use marker::Marker;
 use running::Running;
 use socket::Socket;
+use tls::Serving;
 
 pub use op::Op;
 pub use settings::Settings;
@@ -41,20 +46,22 @@ pub struct Haproxy {
     settings: Settings,
     socket: Socket,
     master: Option<Socket>,
+    now: jiff::Timestamp,
     /// The file as it was planned from, or written since.
     seen: Mutex<Option<Fingerprint>>,
 }
 
 impl Provider for Haproxy {
     const NAME: &'static str = "haproxy";
-    const DOC: &'static str =
-        "HAProxy: a backend's nodes, balance, health checks and connections, at run time and in the file";
-    const KINDS: &'static [Kind] = &[BALANCE, HEALTH, REUSE, NODE];
+    const DOC: &'static str = "HAProxy: a backend's nodes, balance, health checks, cookie, certificate and connections, at run time and in the file";
+    const KINDS: &'static [Kind] = &[BALANCE, HEALTH, STICKY, TLS, REUSE, NODE];
     const HAZARDS: &'static [HazardKind] = &[
         hazard::REMOVES_CAPACITY,
         hazard::BELOW_MINIMUM,
         hazard::EMPTIES_POOL,
         hazard::READMITS_NODE,
+        hazard::LISTENER,
+        hazard::NARROWS_CERTIFICATE,
         hazard::RELOADS,
         hazard::MOVES_CLIENTS,
         hazard::LIMITS_CONNECTIONS,
@@ -77,11 +84,11 @@ impl Provider for Haproxy {
         check::offline(settings, wants)
     }
 
-    async fn connect(settings: Settings, _: Context) -> Result<Self> {
+    async fn connect(settings: Settings, context: Context) -> Result<Self> {
         let socket = Socket::parse(&settings.socket);
         let master = settings.master_socket.as_deref().map(Socket::parse);
         socket.ask("show version").await?;
-        Ok(Self { settings, socket, master, seen: Mutex::new(None) })
+        Ok(Self { settings, socket, master, now: context.now, seen: Mutex::new(None) })
     }
 
     async fn read(&self, scope: &Scope<'_, Spec>) -> Result<Reading<Site, Spec>> {
@@ -98,7 +105,8 @@ impl Provider for Haproxy {
         // At the lowest level of a socket HAProxy leaves out what it would not tell, without a word.
         let gaps = if running.algorithm.is_empty() { gaps(&place) } else { Vec::new() };
         let settings = Some(self.settings.clone());
-        let site = Site { version, settings, cfg, layout, running, marker };
+        let tls = Serving::read(self, &layout, live::wanted_tls(scope)).await?;
+        let site = Site { version, settings, cfg, layout, running, tls, marker };
         let live = if gaps.is_empty() { live::all(&site, scope) } else { Vec::new() };
         let mut notes = live::notes(&site, scope);
         notes.extend(file::obstacle(&self.settings.config).await.map(|why| format!("apply cannot write: {why}")));

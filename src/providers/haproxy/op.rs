@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use super::cfg::Edit;
 use crate::model::units::Duration;
-use crate::providers::balancer::NodeState;
+use crate::providers::balancer::{NodeState, Tls};
 
 /// One operation on a backend.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Op {
     /// The backend.
     pub backend: String,
@@ -21,7 +21,7 @@ pub struct Op {
 }
 
 /// What happens to the running HAProxy.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Act {
     /// A node comes into service, if it is seen healthy; new, where there is something to add.
     Admit(Admit),
@@ -36,8 +36,23 @@ pub enum Act {
         /// How many nodes must serve afterwards; less, and nothing is done.
         floor: usize,
     },
-    /// The file is read anew.
+    /// Another certificate is served, without a reload.
+    Rotate(Rotation),
+    /// The file is read anew; how clients are let in stays as it is.
     Reload,
+    /// The file is read anew, and how clients are let in changes.
+    Listen,
+}
+
+/// A certificate that takes another's place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rotation {
+    /// The file that HAProxy loads.
+    pub place: PathBuf,
+    /// Where the new one and its key are.
+    pub tls: Tls,
+    /// What was planned, so that nothing else is served.
+    pub content: String,
 }
 
 /// A node that comes.
@@ -189,7 +204,17 @@ impl fmt::Display for Op {
                 [drain, file, vec![format!("del server {backend}/{node}")]].concat()
             }
             Act::Set { commands, floor: _ } => [commands.clone(), file].concat(),
-            Act::Reload => [file, vec!["haproxy -c".into(), "reload".into()]].concat(),
+            Act::Rotate(Rotation { place, tls, content }) => {
+                let place = place.display();
+                let from = tls.certificate.as_ref().map(|pem| pem.path.as_str()).unwrap_or_default();
+                let key = tls.key.as_ref().map(|key| format!(" and {key}")).unwrap_or_default();
+                vec![
+                    format!("set ssl cert {place} << {from}{key} ({content})"),
+                    format!("commit ssl cert {place}"),
+                    format!("write {place}"),
+                ]
+            }
+            Act::Reload | Act::Listen => [file, vec!["haproxy -c".into(), "reload".into()]].concat(),
         };
         f.write_str(&parts.join("; "))
     }

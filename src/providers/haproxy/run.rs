@@ -10,7 +10,7 @@ use super::layout::Layout;
 use super::marker::Marker;
 use super::op::{Act, Admit, Move, Op, Retire, set_address, set_state};
 use super::running::{Running, Server};
-use super::{Haproxy, reload};
+use super::{Haproxy, reload, tls};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::Progress;
 use crate::provider::file::{self, Fingerprint, Snapshot};
@@ -60,7 +60,8 @@ impl Haproxy {
                 self.socket.run(commands).await?;
                 self.write(&written).await
             }
-            Act::Reload => reload::run(self, op, &written, progress).await,
+            Act::Rotate(rotation) => tls::rotate(self, rotation).await,
+            Act::Reload | Act::Listen => reload::run(self, op, &written, progress).await,
         }
     }
 
@@ -80,7 +81,7 @@ impl Haproxy {
             cfg.apply(edit).map_err(conflict)?;
         }
         let written = Written { after: cfg.text(), before };
-        if written.differs() || op.act == Act::Reload {
+        if written.differs() || matches!(op.act, Act::Reload | Act::Listen) {
             self.validate(&written.after).await?;
         }
         Ok(written)

@@ -12,8 +12,8 @@ use crate::providers::balancer::{Capacity, NodeState, Version, spec};
 /// A running HAProxy.
 #[derive(Clone, Debug, Default)]
 pub struct Running {
-    /// Its version.
-    pub version: Version,
+    /// Its version, where it has the form of one.
+    pub version: Option<Version>,
     /// Its version as it says it.
     pub release: String,
     /// The host's name.
@@ -71,7 +71,7 @@ impl Running {
         let whole = socket.ask(&format!("show stat {backend} 2 -1")).await?;
         let release = about("Version");
         let mut running = Self {
-            version: Version::parse(&release).unwrap_or_default(),
+            version: Version::parse(&release),
             release,
             host: about("node"),
             process: format!("{}@{}", about("Pid"), about("Start_time_sec")),

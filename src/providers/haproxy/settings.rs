@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::model::Secret;
 use crate::model::units::Duration;
 use crate::providers::balancer::capacity::Demand;
 
@@ -23,6 +24,9 @@ pub struct Settings {
     /// The program that checks a configuration; in the PATH, or with its path.
     #[serde(default = "haproxy")]
     pub binary: String,
+    /// What cookies are computed from, beside the node's address, where the file has no `dynamic-cookie-key` yet. It is written into the
+    /// file and shown nowhere; a key that the file has stays.
+    pub cookie_key: Option<Secret>,
     /// Within how long a node that comes must be seen healthy; it is taken out again otherwise.
     #[serde(default = "half_a_minute")]
     pub health_timeout: Duration,

@@ -7,6 +7,7 @@ use super::layout::Layout;
 use super::marker::Marker;
 use super::running::Running;
 use super::settings::Settings;
+use super::tls::Serving;
 
 /// A target as it was read. A saved state holds nothing of it.
 #[derive(Debug, Default, Deserialize)]
@@ -26,6 +27,9 @@ pub struct Site {
     /// What runs.
     #[serde(skip)]
     pub running: Running,
+    /// The certificate.
+    #[serde(skip)]
+    pub tls: Serving,
     /// What a run before left unfinished.
     #[serde(skip)]
     pub marker: Marker,

@@ -6,13 +6,14 @@ use std::time::Duration;
 use super::cfg::Cfg;
 use super::change;
 use super::layout::Layout;
-use super::op::{Act, Admit, Move, Op, Retire, set_state};
+use super::op::{Act, Admit, Move, Op, Retire, Rotation, set_state};
 use super::running::Server;
 use super::site::Site;
-use crate::model::{Action, Hazard, Impact, ResourceId, Stage};
+use crate::model::{Action, Hazard, Impact, ResourceId, Stage, text};
 use crate::provider::{Delta, Draft};
 use crate::providers::balancer::capacity::{Demand, Serving};
-use crate::providers::balancer::{Capacity, Node, NodeState, Reuse, Spec, hazard};
+use crate::providers::balancer::reuse::Unit;
+use crate::providers::balancer::{Capacity, Node, NodeState, Reuse, Spec, TLS, hazard};
 
 /// What talking to HAProxy and writing the file takes at most, beside what is waited for.
 const WORK: Duration = Duration::from_secs(30);
@@ -26,6 +27,9 @@ pub fn draft(site: &Site, deltas: &[Delta<Spec>]) -> Vec<Draft<Op>> {
         if let (Some(Spec::Node(want)), Action::Create) = (&delta.want, delta.action) {
             draft.admit(&delta.id, want);
         }
+    }
+    for delta in deltas {
+        draft.rotate(delta);
     }
     draft.reload(deltas);
     draft.tune(deltas);
@@ -59,6 +63,11 @@ fn weight_only(delta: &Delta<Spec>) -> bool {
     delta.changed.iter().all(|path| path == "weight") && !rests
 }
 
+/// What of TLS changes, in the policy's words.
+fn tls_words(delta: &Delta<Spec>) -> Vec<&str> {
+    delta.changed.iter().map(String::as_str).filter(|path| *path != "certificate").collect()
+}
+
 impl<'a> Drafting<'a> {
     fn of(site: &'a Site) -> Self {
         let settings = site.settings.as_ref();
@@ -89,7 +98,11 @@ impl<'a> Drafting<'a> {
         act: Act,
     ) {
         let config = self.site.settings.as_ref().map(|settings| settings.config.clone()).unwrap_or_default();
-        let impact = if act == Act::Reload { Impact::Reload } else { Impact::Runtime };
+        let impact = match act {
+            Act::Reload => Impact::Reload,
+            Act::Listen => Impact::Listener,
+            _ => Impact::Runtime,
+        };
         let op = Op { backend: self.backend.clone(), config, act, edits: self.cfg.take_edits() };
         let timeout = WORK + wait;
         self.drafts.push(Draft { stage, title, covers, hazards, timeout, lock_timeout: None, impact, op });
@@ -109,7 +122,7 @@ impl<'a> Drafting<'a> {
             add: Some((address, entry.arguments.clone())),
             end,
             checked: entry.check,
-            cookie: layout.dynamic_cookie,
+            cookie: layout.dynamic_cookie(),
             within: self.health,
         };
         if end == NodeState::Ready {
@@ -121,7 +134,8 @@ impl<'a> Drafting<'a> {
 
     /// What only a reload can change, in one.
     fn reload(&mut self, deltas: &[Delta<Spec>]) {
-        let (mut covers, mut hazards) = (Vec::new(), Vec::new());
+        let (mut covers, mut hazards, mut evidence) = (Vec::new(), Vec::new(), Vec::new());
+        let mut act = Act::Reload;
         let section = self.site.layout.section.clone();
         for delta in deltas {
             match &delta.want {
@@ -132,6 +146,30 @@ impl<'a> Drafting<'a> {
                 Some(Spec::Health(want)) => change::health(&mut self.cfg, &section, want),
                 Some(Spec::Reuse(want)) if delta.changed.iter().any(|path| path != "max_connections") => {
                     change::reuse(&mut self.cfg, &section, &Reuse { max_connections: None, ..want.clone() });
+                    evidence.extend(want.idle_connections.map(|idle| Unit::Node.translate("pool-max-conn", idle).sum));
+                }
+                Some(Spec::Sticky(want)) => {
+                    let layout = self.layout();
+                    let key = self.site.settings.as_ref().and_then(|settings| settings.cookie_key.as_ref());
+                    change::sticky(&mut self.cfg, &layout, want, key);
+                    if delta.changed.iter().any(|path| path == "cookie") {
+                        let old = layout.cookie.first().map_or("nothing".into(), |name| format!("cookie `{name}`"));
+                        hazards.push(hazard::MOVES_CLIENTS.with(format!("bound by {old} now")));
+                    }
+                }
+                Some(Spec::Tls(want))
+                    if delta.changed.iter().any(|path| ["protocols", "ciphers"].contains(&path.as_str())) =>
+                {
+                    let binds = self.layout().binds;
+                    change::tls(&mut self.cfg, &binds, want);
+                    let mut places: Vec<String> = binds.into_iter().map(|bind| bind.section).collect();
+                    places.dedup();
+                    hazards.push(hazard::LISTENER.with(format!(
+                        "{} of {}",
+                        text::list(tls_words(delta)),
+                        text::list(places)
+                    )));
+                    act = Act::Listen;
                 }
                 _ => continue,
             }
@@ -141,7 +179,6 @@ impl<'a> Drafting<'a> {
             return;
         }
         let layout = &self.site.layout;
-        let mut evidence = Vec::new();
         if !layout.closes_late {
             evidence.push(
                 "without `option idle-close-on-response`, a client's request on an idle connection may be cut off"
@@ -159,7 +196,26 @@ impl<'a> Drafting<'a> {
             evidence.push("new connections are not refused, the nodes' state is carried over".into());
         }
         hazards.push(hazard::RELOADS.with(evidence.join("; ")));
-        self.push(Stage::Shift, "write the file and reload".into(), covers, hazards, RELOAD, Act::Reload);
+        self.push(Stage::Shift, "write the file and reload".into(), covers, hazards, RELOAD, act);
+    }
+
+    /// Another certificate, which needs no reload.
+    fn rotate(&mut self, delta: &Delta<Spec>) {
+        let serving = &self.site.tls;
+        let (Some(place), Some(source), Some(wanted)) = (&serving.place, &serving.source, &serving.wanted) else {
+            return;
+        };
+        if delta.id.kind != TLS.name || !delta.changed.iter().any(|path| path == "certificate") {
+            return;
+        }
+        let mut hazards = Vec::new();
+        let lost = serving.disk.as_ref().map(|disk| wanted.lacks(disk)).unwrap_or_default();
+        if !lost.is_empty() {
+            hazards.push(hazard::NARROWS_CERTIFICATE.with(format!("{} not in the new one", text::list(lost))));
+        }
+        let title = format!("serve the certificate that expires {}", wanted.end(serving.now));
+        let rotation = Rotation { place: place.clone(), tls: source.clone(), content: wanted.content() };
+        self.push(Stage::Shift, title, vec![delta.id.clone()], hazards, WORK, Act::Rotate(rotation));
     }
 
     /// What takes effect at once and takes nobody out of service, in one.

@@ -3,14 +3,14 @@
 //! `name (key text, value jsonb, created_at, expires_at)`, an index on `expires_at`, and the function `name_sweep(batch)`, which deletes
 //! what has expired and what is too much. How it was declared is kept in the table's comment; a table without one is somebody else's.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration as StdDuration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, Row};
 
-use super::connect::Session;
+use super::connect::{Endpoint, Purpose, Session};
 use super::frame::Found;
 use super::index::name::{Relation, index_of};
 use super::{Expect, Op, Settings, Site, Spec, failure, hazard, quote};
@@ -32,7 +32,7 @@ pub const KIND: Kind = Kind {
 /// A table that serves as the database level of a cache. Its name is the resource's name, `page_cache` or `schema.page_cache`.
 ///
 /// It has the columns `key text`, `value jsonb`, `created_at` and `expires_at`; `select name_sweep(1000)` deletes up to 1000 rows that have
-/// expired, and up to 1000 of those that expire first while there are more than `max_rows`; call it until it answers 0.
+/// expired, and up to 1000 of those that expire first while there are more than `max_rows`; call it until it answers 0. `evenkeel serve` and `evenkeel invalidate` do so.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CacheTable {
@@ -70,6 +70,9 @@ struct Mark {
 
 /// How long a statement may take that touches only the catalog.
 const PATIENCE: StdDuration = StdDuration::from_secs(30);
+
+/// How many rows the worker has a sweep delete at a time.
+const BATCH: u64 = 1_000;
 
 /// No more rows than this are counted for evidence.
 const COUNTED: u32 = 1_000_000;
@@ -220,7 +223,7 @@ pub async fn read(
         .await
         .map_err(failure::explain)?;
     let mut counted = Vec::new();
-    let mut own_indexes = Vec::new();
+    let mut own_indexes = HashSet::new();
     for row in rows {
         let names = Relation {
             schema: row.try_get("schema").map_err(failure::explain)?,
@@ -232,7 +235,7 @@ pub async fn read(
         };
         match row_to_spec(&row, &names).map_err(failure::explain)? {
             Ok(spec) => {
-                own_indexes.push(Relation::new(names.schema.clone(), index(&names)));
+                own_indexes.insert(Relation::new(names.schema.clone(), index(&names)));
                 if row.try_get("readable").map_err(failure::explain)? {
                     counted.push((found.live.len(), names));
                 }
@@ -248,12 +251,15 @@ pub async fn read(
     }
     count(session, &counted, found).await?;
     // A cache table's index is part of it: neither unmanaged nor to be pruned.
-    found.live.retain(|live| match &live.spec {
-        Spec::Index(spec) if !scope.wanted.iter().any(|want| want.id == live.id) => {
-            !index_of(&live.id, spec, &site.schema).is_some_and(|index| own_indexes.contains(&index))
-        }
-        _ => true,
-    });
+    if !own_indexes.is_empty() {
+        let declared: HashSet<&ResourceId> = scope.wanted.iter().map(|want| &want.id).collect();
+        found.live.retain(|live| match &live.spec {
+            Spec::Index(spec) if !declared.contains(&live.id) => {
+                !index_of(&live.id, spec, &site.schema).is_some_and(|index| own_indexes.contains(&index))
+            }
+            _ => true,
+        });
+    }
     Ok(())
 }
 
@@ -314,6 +320,45 @@ async fn count(session: &mut Session, counted: &[(usize, Relation)], found: &mut
         }
     }
     Ok(())
+}
+
+/// Has every declared cache table delete what has expired and what is too much; those that are not there yet, or not ours, are left alone.
+///
+/// # Errors
+/// As connecting and any statement.
+pub async fn sweep(endpoint: &Endpoint, settings: &Settings, wants: &[Want<Spec>]) -> Result<Vec<(ResourceId, u64)>> {
+    let schema = settings.schemas.first().map_or("public", String::as_str);
+    let declared = wants.iter().filter(|want| matches!(want.spec, Some(Spec::CacheTable(_))));
+    let mut swept = Vec::new();
+    let mut session: Option<Session> = None;
+    for want in declared {
+        let Some(names) = Relation::parse(want.id.label(), schema) else { continue };
+        let session = match &mut session {
+            Some(session) => session,
+            none => none.insert(endpoint.open(Purpose::Write, "evenkeel worker", settings.lock_timeout.std()).await?),
+        };
+        let mine = format!(
+            "select coalesce(to_regprocedure({}) is not null and obj_description(to_regclass({}), 'pg_class') like '{{\"evenkeel\":\"cache_table\"%', false)",
+            quote::literal(&format!("{}(bigint)", function(&names))),
+            quote::literal(&names.full())
+        );
+        if !session.ask(&mine).await.map_err(failure::explain)? {
+            continue;
+        }
+        let batch = format!("select {}({BATCH})", function(&names));
+        let mut gone = 0;
+        loop {
+            let query = sqlx::query_scalar(AssertSqlSafe(batch.as_str())).persistent(false);
+            let rows: i64 = query.fetch_one(&mut session.conn).await.map_err(failure::explain)?;
+            gone += rows.unsigned_abs();
+            // Less than a batch: what is left is locked by somebody, or has come since.
+            if rows.unsigned_abs() < BATCH {
+                break;
+            }
+        }
+        swept.push((want.id.clone(), gone));
+    }
+    Ok(swept)
 }
 
 /// Says which names are taken by somebody else. Both sides are in one form as they are read.

@@ -285,36 +285,83 @@ pub struct Rejection {
 }
 
 /// Asks the server what it makes of texts that only it can read (time zones, date styles), and puts its spelling in their place.
-/// Leaves no trace: the session's own values come back with the end of the transaction. What the server refuses is returned, and stays.
+/// What both sides say alike is not asked about; the rest is one round trip, and one more for each where the server refuses any.
+/// Leaves no trace: what is set lasts no longer than its statement. What the server refuses of `wanted` is returned, and stays.
 ///
 /// # Errors
 /// As any statement.
 pub async fn ask(
     session: &mut Session,
     catalog: &Catalog,
-    values: &mut BTreeMap<String, Setting>,
+    wanted: &mut BTreeMap<String, Setting>,
+    live: &mut BTreeMap<String, Setting>,
 ) -> Result<Vec<Rejection>> {
+    let mut open = questions(catalog, wanted, live, Side::Want);
+    open.extend(questions(catalog, live, wanted, Side::Live));
     let mut rejected = Vec::new();
-    for (key, value) in values {
-        if value.is_default() || !catalog.get(key).is_some_and(|known| known.parameter.asks_server()) {
-            continue;
-        }
-        let mut transaction = sqlx::Connection::begin(&mut session.conn).await.map_err(failure::explain)?;
-        let answer: Result<String, _> = sqlx::query_scalar("select set_config($1, $2, true)")
-            .bind(key)
-            .bind(value.to_string())
-            .fetch_one(&mut *transaction)
-            .await;
-        transaction.rollback().await.map_err(failure::explain)?;
-        match answer {
-            Ok(spelled) => *value = Setting::Text(spelled),
-            // A role that may not set it may still look.
-            Err(sqlx::Error::Database(refusal)) if refusal.code().as_deref() == Some("42501") => {}
-            Err(sqlx::Error::Database(refusal)) => {
-                rejected.push(Rejection { key: key.clone(), message: refusal.message().to_owned(), hint: None });
+    if open.is_empty() {
+        return Ok(rejected);
+    }
+    let answers: Vec<Result<String, sqlx::Error>> = match spell(session, &open).await {
+        Ok(spelled) => spelled.into_iter().map(Ok).collect(),
+        // One bad value fails them all, so each is asked about by itself.
+        Err(sqlx::Error::Database(_)) => {
+            let mut each = Vec::with_capacity(open.len());
+            for one in &open {
+                each.push(spell(session, std::slice::from_ref(one)).await.map(|spelled| spelled.concat()));
             }
-            Err(other) => return Err(failure::explain(other)),
+            each
+        }
+        Err(other) => return Err(failure::explain(other)),
+    };
+    for ((side, key, _), answer) in open.into_iter().zip(answers) {
+        match (answer, side) {
+            (Ok(spelled), Side::Want) => drop(wanted.insert(key, Setting::Text(spelled))),
+            (Ok(spelled), Side::Live) => drop(live.insert(key, Setting::Text(spelled))),
+            // A role that may not set it may still look.
+            (Err(sqlx::Error::Database(refusal)), _) if refusal.code().as_deref() == Some("42501") => {}
+            (Err(sqlx::Error::Database(refusal)), Side::Want) => {
+                rejected.push(Rejection { key, message: refusal.message().to_owned(), hint: None });
+            }
+            // What the server's own files say is compared as it is where even the server refuses it.
+            (Err(sqlx::Error::Database(_)), Side::Live) => {}
+            (Err(other), _) => return Err(failure::explain(other)),
         }
     }
     Ok(rejected)
+}
+
+/// One of the two sides that are compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Want,
+    Live,
+}
+
+/// A value that only the server can read.
+type Question = (Side, String, String);
+
+fn questions(
+    catalog: &Catalog,
+    of: &BTreeMap<String, Setting>,
+    beside: &BTreeMap<String, Setting>,
+    side: Side,
+) -> Vec<Question> {
+    of.iter()
+        .filter(|(key, value)| !value.is_default() && beside.get(*key) != Some(value))
+        .filter(|(key, _)| catalog.get(key).is_some_and(|known| known.parameter.asks_server()))
+        .map(|(key, value)| (side, key.clone(), value.to_string()))
+        .collect()
+}
+
+async fn spell(session: &mut Session, questions: &[Question]) -> Result<Vec<String>, sqlx::Error> {
+    let (keys, values): (Vec<&str>, Vec<&str>) =
+        questions.iter().map(|(_, key, value)| (key.as_str(), value.as_str())).unzip();
+    sqlx::query_scalar(
+        "select set_config(k, v, true) from unnest($1::text[], $2::text[]) with ordinality u(k, v, n) order by n",
+    )
+    .bind(keys)
+    .bind(values)
+    .fetch_all(&mut session.conn)
+    .await
 }

@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 
 use super::failure;
@@ -16,6 +16,8 @@ use crate::model::Secret;
 #[derive(Clone)]
 pub struct Endpoint {
     options: PgConnectOptions,
+    /// The file with the authority's certificate, as the address names it.
+    authority: Option<String>,
     /// What the plan's reader should know about the connection itself.
     pub notes: Vec<String>,
 }
@@ -61,6 +63,7 @@ impl Endpoint {
         let options: PgConnectOptions = text.parse().map_err(failure::explain)?;
         let query = text.split_once('?').map_or("", |(_, query)| query);
         let names_mode = query.split('&').any(|pair| pair.starts_with("sslmode=") || pair.starts_with("ssl-mode="));
+        let authority = query.split('&').find_map(|pair| pair.strip_prefix("sslrootcert=")).map(str::to_owned);
         let mut notes = Vec::new();
         let options = match (is_local(&options), names_mode) {
             (false, false) => options.ssl_mode(PgSslMode::VerifyFull),
@@ -77,7 +80,7 @@ impl Endpoint {
             }
             (true, _) => options,
         };
-        Ok(Self { options: options.application_name("evenkeel").disable_statement_logging(), notes })
+        Ok(Self { options: options.application_name("evenkeel").disable_statement_logging(), authority, notes })
     }
 
     /// The server as people name it: `db.example.com:5432`, or the socket's folder.
@@ -88,6 +91,17 @@ impl Endpoint {
         }
     }
 
+    /// Why there is no connection. The driver does not say which file it misses.
+    fn unreachable(&self, error: sqlx::Error) -> Error {
+        match (&error, &self.authority) {
+            (sqlx::Error::Io(cause), Some(file)) if std::fs::metadata(file).is_err() => {
+                Error::usage(format!("the certificate `{file}` cannot be read: {cause}"))
+                    .hint("check `sslrootcert` in `url`")
+            }
+            _ => failure::unreachable(error, &self.server()),
+        }
+    }
+
     /// Opens a session that shows `name` as its `application_name`.
     ///
     /// # Errors
@@ -95,7 +109,7 @@ impl Endpoint {
     pub async fn open(&self, purpose: Purpose, name: &str, lock_timeout: Duration) -> Result<Session> {
         let options = self.options.clone().application_name(name);
         let connecting = PgConnection::connect_with(&options).await;
-        let mut conn = connecting.map_err(|error| failure::unreachable(error, &self.server()))?;
+        let mut conn = connecting.map_err(|error| self.unreachable(error))?;
         let (patience, read_only) = match purpose {
             Purpose::Read => (Duration::from_mins(2), "on"),
             Purpose::Write => (Duration::from_mins(2), "off"),
@@ -105,6 +119,16 @@ impl Endpoint {
             sqlx::query(PIN).bind(millis(lock_timeout)).bind(millis(patience)).bind(read_only).execute(&mut conn).await;
         pinning.map_err(failure::explain)?;
         Ok(Session { conn })
+    }
+
+    /// Opens a session that listens for notifications.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn listen(&self, name: &str) -> Result<PgListener> {
+        let pool =
+            PgPoolOptions::new().max_connections(1).connect_lazy_with(self.options.clone().application_name(name));
+        PgListener::connect_with(&pool).await.map_err(|error| failure::unreachable(error, &self.server()))
     }
 }
 

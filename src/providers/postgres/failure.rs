@@ -30,6 +30,10 @@ pub fn explain(error: sqlx::Error) -> Error {
 /// What a failed connection means: nothing was sent, so a broken one is an unreachable one.
 pub fn unreachable(error: sqlx::Error, server: &str) -> Error {
     match error {
+        // A certificate that is not accepted comes as an error of reading.
+        sqlx::Error::Io(cause) if cause.kind() == std::io::ErrorKind::InvalidData => {
+            explain(sqlx::Error::Tls(Box::new(cause))).context(format!("connecting to `{server}`"))
+        }
         sqlx::Error::Io(cause) => Error::new(ErrorKind::Unreachable, format!("`{server}` cannot be reached"))
             .because(cause)
             .hint("check that the server runs, and the host and port in `url`"),

@@ -4,14 +4,14 @@ use tokio::sync::Mutex;
 
 use super::connect::{self, Endpoint, Purpose, Session};
 use super::{
-    Op, Postgres, Settings, Site, Spec, cache_table, catalog, database, hazard, index, limits, lock, query, role, run,
-    settings, site,
+    Op, Postgres, Settings, Site, Spec, cache_table, catalog, database, hazard, index, invalidation, limits, lock,
+    query, role, run, settings, site,
 };
 use crate::error::Result;
-use crate::model::{Check, HazardKind, Kind};
+use crate::model::{Check, HazardKind, Kind, ResourceId};
 use crate::provider::{
-    Breadth, Claim, Context, Delta, Draft, Gap, Grants, Holder, Live, Pairing, Problem, Progress, Provider, Reading,
-    Scope, Want,
+    Breadth, Claim, Context, Delta, Draft, Feed, Gap, Grants, Holder, Live, Pairing, Problem, Progress, Provider,
+    Reading, Scope, Want,
 };
 
 /// What the kinds have read so far.
@@ -28,19 +28,23 @@ pub struct Found {
 impl Provider for Postgres {
     const NAME: &'static str = "postgres";
     const DOC: &'static str =
-        "PostgreSQL: indexes, settings, limits of roles and databases, query contracts, cache tables";
+        "PostgreSQL: indexes, settings, limits of roles and databases, query contracts, cache tables, invalidations";
     const KINDS: &'static [Kind] =
-        &[index::KIND, settings::KIND, role::KIND, database::KIND, query::KIND, cache_table::KIND];
+        &[index::KIND, settings::KIND, role::KIND, database::KIND, query::KIND, cache_table::KIND, invalidation::KIND];
     const HAZARDS: &'static [HazardKind] = hazard::ALL;
     const GRANTS: Grants = Grants {
         plan: "grant connect, temporary on database {database} to {role};  -- temporary: to compare expressions on an empty copy of the table\n\
             grant usage on schema public to {role};                    -- each of the target's schemas\n\
             grant pg_monitor to {role};                                -- to see who would be waited for, sizes and usage\n\
             grant select on pg_file_settings to {role};                -- for `settings`: to see what waits for a restart\n\
-            grant execute on function pg_show_all_file_settings() to {role};",
+            grant execute on function pg_show_all_file_settings() to {role};\n\
+            -- once there is an `invalidation`, to count what waits: grant usage on schema evenkeel to {role}; grant select on evenkeel.outbox to {role};",
         apply: "-- building, changing and dropping an index needs the table's owner\n\
             grant {table_owner} to {role};                             -- the role that owns the tables\n\
             grant create on schema public to {role};                   -- for `cache_table`\n\
+            grant create on database {database} to {role};             -- for the first `invalidation`: schema evenkeel with the outbox\n\
+            -- `evenkeel invalidate` and `serve` need no more than:\n\
+            -- grant usage on schema evenkeel to WORKER; grant select, insert, update, delete on evenkeel.outbox to WORKER;\n\
             grant alter system on parameter work_mem to {role};        -- for `settings`: each one; PostgreSQL 15 or later\n\
             grant execute on function pg_reload_conf() to {role};      -- for `settings`\n\
             alter role {role} createrole;                              -- for `role`",
@@ -68,6 +72,7 @@ impl Provider for Postgres {
         problems.extend(limits::check(&database::OWNER, wants));
         problems.extend(query::check(wants));
         problems.extend(cache_table::check(settings, wants));
+        problems.extend(invalidation::check(settings, wants));
         problems
     }
 
@@ -82,6 +87,11 @@ impl Provider for Postgres {
         let session: &mut Session = &mut session;
         let (mut site, identity) = site::read(session, &self.settings).await?;
         let mut found = Found { notes: self.endpoint.notes.clone(), ..Found::default() };
+        if site.in_recovery {
+            found
+                .notes
+                .push("the server is a standby: it can be planned against, and nothing can be applied".to_owned());
+        }
         index::read(session, &self.settings, scope, &mut site, &mut found).await?;
         let tunes = |want: &Want<Spec>| matches!(&*want.id.kind, "settings" | "role" | "database");
         if scope.breadth == Breadth::Everything || scope.wanted.iter().any(tunes) {
@@ -91,6 +101,7 @@ impl Provider for Postgres {
             limits::read(&database::OWNER, session, scope, &site, &mut found).await?;
         }
         cache_table::read(session, &self.settings, scope, &mut site, &mut found).await?;
+        invalidation::read(session, &self.settings, scope, &mut site, &mut found).await?;
         Ok(Reading { site, identity, live: found.live, incomplete: found.incomplete, notes: found.notes })
     }
 
@@ -101,6 +112,7 @@ impl Provider for Postgres {
         problems.extend(limits::canonical(&role::OWNER, &mut session, site, pairs).await?);
         problems.extend(limits::canonical(&database::OWNER, &mut session, site, pairs).await?);
         problems.extend(cache_table::canonical(site, pairs));
+        problems.extend(invalidation::canonical(site, pairs));
         Ok(problems)
     }
 
@@ -110,6 +122,7 @@ impl Provider for Postgres {
         drafts.extend(limits::steps(&role::OWNER, site, deltas));
         drafts.extend(limits::steps(&database::OWNER, site, deltas));
         drafts.extend(cache_table::steps(site, deltas));
+        drafts.extend(invalidation::steps(site, deltas));
         drafts
     }
 
@@ -127,5 +140,13 @@ impl Provider for Postgres {
 
     async fn run(&self, op: &Op, progress: &Progress) -> Result<()> {
         run::run(&self.endpoint, op, progress).await
+    }
+
+    async fn feed(&self) -> Result<Option<Box<dyn Feed>>> {
+        invalidation::feed::open(&self.endpoint).await
+    }
+
+    async fn sweep(&self, wants: &[Want<Spec>]) -> Result<Vec<(ResourceId, u64)>> {
+        cache_table::sweep(&self.endpoint, &self.settings, wants).await
     }
 }

@@ -19,6 +19,8 @@ pub const ALL: &[HazardKind] = &[
     EVICTS_ROWS,
     SHORTENS_TTL,
     REWRITES_TABLE,
+    ADDS_TRIGGER,
+    DROPS_TRIGGER,
 ];
 
 /// A concurrent build.
@@ -134,4 +136,21 @@ pub const REWRITES_TABLE: HazardKind = HazardKind {
     code: "rewrites-table",
     approval: Approval::Required,
     doc: "The whole table is copied under a lock that neither readers nor writers pass. Do it while nobody needs the table.",
+};
+
+/// Triggers that every writer pays for.
+pub const ADDS_TRIGGER: HazardKind = HazardKind {
+    code: "adds-trigger",
+    approval: Approval::Notice,
+    doc: "From now on every statement that changes the table also writes into the outbox, in its own transaction. Measured on two cores: no \
+        difference for one writer that waits for its disk, a third fewer transactions for eight at full speed, and a statement that changes many rows \
+        takes two to three times as long. If no worker runs, the outbox grows: start `evenkeel serve` or `evenkeel invalidate --follow` first.",
+};
+
+/// Keys that nobody removes any more.
+pub const DROPS_TRIGGER: HazardKind = HazardKind {
+    code: "drops-trigger",
+    approval: Approval::Required,
+    doc: "Changes no longer remove these keys from the cache: readers get old values until the keys expire. Give the keys a short life first, \
+        or let the application remove them itself. What already waits in the outbox still goes.",
 };

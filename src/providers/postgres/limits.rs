@@ -197,7 +197,12 @@ pub async fn canonical(
             continue;
         }
         let mut forms = site.catalog.canonical(&limits.settings, Strange::Kept);
-        forms.rejected.extend(catalog::ask(session, &site.catalog, &mut forms.values).await?);
+        let mut none = BTreeMap::new();
+        let live = match &mut pair.live {
+            Some(Spec::Role(live) | Spec::Database(live)) => &mut live.settings,
+            _ => &mut none,
+        };
+        forms.rejected.extend(catalog::ask(session, &site.catalog, &mut forms.values, live).await?);
         for (key, value) in &forms.values {
             let Some(known) = site.catalog.get(key) else { continue };
             let at = |message: String| Problem::of(&pair.id, message).at(format!("settings.{key}"));
@@ -216,9 +221,6 @@ pub async fn canonical(
         }));
         let limits = Limits { connection_limit: limits.connection_limit, settings: forms.values };
         pair.want = (owner.wrap)(limits);
-        if let Some(Spec::Role(live) | Spec::Database(live)) = &mut pair.live {
-            catalog::ask(session, &site.catalog, &mut live.settings).await?;
-        }
     }
     Ok(problems)
 }

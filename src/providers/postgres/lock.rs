@@ -33,12 +33,16 @@ const MARK: &str = "/* evenkeel holder: ";
 /// Takes the lock, or says who has it.
 ///
 /// # Errors
-/// When no session can be opened.
+/// When no session can be opened; on a standby, before anything is tried.
 pub async fn take(endpoint: &Endpoint, holder: &Holder) -> Result<Claim<Held>> {
     let mut session = endpoint.open(Purpose::Lock, &name(holder), Duration::ZERO).await?;
     // Another session's statement is shown to those who may see it; the name, which is short, to everybody.
     let sql = format!("select pg_try_advisory_lock({KEY}) {MARK}{} */", words(holder));
     if session.ask(&sql).await.map_err(failure::explain)? {
+        if session.ask("select pg_is_in_recovery()").await.map_err(failure::explain)? {
+            return Err(Error::failed("the server is a standby, on which nothing can be changed")
+                .hint("give `url` the primary; on a standby, `plan` and `drift` work"));
+        }
         return Ok(Claim::Ours(Held { session }));
     }
     let row = sqlx::query(HOLDER).fetch_optional(&mut session.conn).await.map_err(failure::explain)?;

@@ -1,4 +1,4 @@
-//! `PostgreSQL`: indexes, server settings, limits of roles and databases, query contracts, cache tables.
+//! `PostgreSQL`: indexes, server settings, limits of roles and databases, query contracts, cache tables, invalidations.
 //!
 //! This file is the frame: settings, the kinds, and the provider that hands each kind its part. What a kind knows is in its own file.
 
@@ -11,6 +11,7 @@ pub mod failure;
 pub mod frame;
 pub mod hazard;
 pub mod index;
+pub mod invalidation;
 pub mod limits;
 pub mod lock;
 pub mod op;
@@ -75,6 +76,8 @@ pub enum Spec {
     Query(query::Query),
     /// A cache table.
     CacheTable(cache_table::CacheTable),
+    /// Cache keys that go when a table changes.
+    Invalidation(invalidation::Invalidation),
 }
 
 fn default_schemas() -> Vec<String> {

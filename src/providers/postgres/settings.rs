@@ -147,14 +147,12 @@ pub async fn canonical(session: &mut Session, site: &Site, pairs: &mut [Pairing<
     for pair in pairs {
         let Spec::Settings(ServerSettings(wanted)) = &mut pair.want else { continue };
         let mut forms = catalog.canonical(wanted, Strange::Refused);
-        forms.rejected.extend(catalog::ask(session, catalog, &mut forms.values).await?);
         let mut none = BTreeMap::new();
         let live = match &mut pair.live {
             Some(Spec::Settings(live)) => &mut live.0,
             _ => &mut none,
         };
-        // What the server's own files say is compared as it is where even the server refuses it.
-        catalog::ask(session, catalog, live).await?;
+        forms.rejected.extend(catalog::ask(session, catalog, &mut forms.values, live).await?);
         for (key, value) in &forms.values {
             if live.get(key) != Some(value) {
                 problems.extend(refusal(catalog, &pair.id, key, value));

@@ -59,6 +59,9 @@ pub struct Site {
     /// Relations that stand where a cache table should, by the resource's name, each with why it is none.
     #[serde(skip)]
     pub foreign: std::collections::BTreeMap<String, String>,
+    /// What is known of the invalidations beyond what is compared.
+    #[serde(skip)]
+    pub invalidation: super::invalidation::Known,
 }
 
 impl Default for Site {
@@ -84,6 +87,7 @@ impl Default for Site {
             build_timeout: super::default_build_timeout().std(),
             catalog: super::catalog::Catalog::default(),
             foreign: std::collections::BTreeMap::new(),
+            invalidation: super::invalidation::Known::default(),
         }
     }
 }

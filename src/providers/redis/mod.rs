@@ -6,6 +6,7 @@
 
 mod census;
 mod config;
+mod evict;
 mod fault;
 mod fill;
 mod glob;
@@ -38,7 +39,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 use crate::model::{Approval, Comparison, HazardKind, Kind, Many, ResourceId, TargetId};
 use crate::provider::{
-    Claim, Context, Delta, Draft, Grants, Holder, Pairing, Problem, Progress, Provider, Reading, Scope, Want,
+    Claim, Context, Delta, Draft, Evicted, Eviction, Grants, Holder, Pairing, Problem, Progress, Provider, Reading,
+    Scope, Want,
 };
 
 pub use op::Op;
@@ -57,7 +59,7 @@ pub struct Redis {
 }
 
 /// What a policy may want of a Redis.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Spec {
     /// Server settings.
@@ -194,5 +196,10 @@ impl Provider for Redis {
 
     async fn run(&self, op: &Op, progress: &Progress) -> Result<()> {
         self.execute(op, progress).await
+    }
+
+    async fn evict(&self, evictions: &[Eviction]) -> Result<Vec<Evicted>> {
+        let latency = self.settings.max_latency.std();
+        self.servers.with(async |shape| evict::evict(&shape, latency, evictions).await).await
     }
 }

@@ -63,6 +63,7 @@ impl Place {
         let context = Context {
             target: TargetId::new("sqlite", "shop"),
             connect_timeout: Duration::from_secs(5),
+            now: jiff::Timestamp::UNIX_EPOCH,
             neighbors: crate::provider::Neighbors::default(),
         };
         Sqlite::connect(settings(&self.file.display().to_string()), context).await

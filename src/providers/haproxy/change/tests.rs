@@ -65,7 +65,7 @@ fn set(cfg: &mut Cfg, section: &str, want: &spec::Spec) {
         spec::Spec::Balance(want) => balance(cfg, section, want),
         spec::Spec::Health(want) => health(cfg, section, want),
         spec::Spec::Reuse(want) => reuse(cfg, section, want),
-        spec::Spec::Node(_) => {}
+        spec::Spec::Node(_) | spec::Spec::Sticky(_) | spec::Spec::Tls(_) => {}
     }
 }
 

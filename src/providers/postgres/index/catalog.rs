@@ -38,46 +38,54 @@ pub struct Entry {
     pub last_scan: Option<i64>,
 }
 
+/// Which indexes are read, in a statement that names them `c` and their schema `n`.
+macro_rules! picked {
+    () => {
+        "c.relpersistence <> 't' and (n.nspname = any($1) and not c.relispartition or c.relname::text in (select unnest($2)) \
+        or c.relname ~ '^evenkeel_[0-9a-f]{8}_[0-9a-f]{8}$') "
+    };
+}
+
 /// What most indexes are, b-trees of plain columns, is put together from the catalog's tables at once. Only of the rest the server is asked
-/// for a definition, which costs it about five times as much each.
+/// for a definition, which costs it about five times as much each. The keys are laid out before they meet their columns, so that
+/// those are found with one join instead of one search for each index.
 ///
 /// Versions differ in two columns: whether nulls are distinct (15), and when an index was last scanned (16).
 macro_rules! entries {
     ($nulls_distinct:literal, $last_scan:literal) => {
         concat!(
-            "with picked as materialized (select x.indexrelid, x.indrelid, x.indkey::int2[] as keys, x.indclass::oid[] as classes, ",
-            "x.indcollation::oid[] as collations, x.indoption::int2[] as options, x.indnkeyatts as key_count, x.indisunique as is_unique, ",
-            $nulls_distinct,
-            " as nulls_distinct, x.indisvalid and x.indisready as valid, x.indisvalid, x.indisclustered as clustered, ",
-            "x.indisreplident and t.relreplident = 'i' as replica_identity, ",
-            "x.indexprs is null and x.indpred is null and a.amname = 'btree' as simple, ",
-            "n.nspname, c.relname, t.relname as \"table\", a.amname, c.reloptions, c.reltablespace, c.relkind, c.relispartition, c.relpages, c.reltuples ",
-            "from pg_index x join pg_class c on c.oid = x.indexrelid join pg_class t on t.oid = x.indrelid ",
-            "join pg_namespace n on n.oid = c.relnamespace join pg_am a on a.oid = c.relam ",
-            "where c.relpersistence <> 't' and (n.nspname = any($1) and not c.relispartition or c.relname = any($2) ",
-            "or c.relname ~ '^evenkeel_[0-9a-f]{8}_[0-9a-f]{8}$')), ",
-            "plain as (select p.indexrelid, array_agg(a.attname::text order by k.n) as names, ",
+            "with keys as materialized (select x.indexrelid, x.indrelid, x.indnkeyatts, k.attnum, k.class, k.coll, k.option, k.n ",
+            "from pg_index x join pg_class c on c.oid = x.indexrelid join pg_namespace n on n.oid = c.relnamespace ",
+            "join pg_am a on a.oid = c.relam cross join lateral unnest(x.indkey::int2[], x.indclass::oid[], x.indcollation::oid[], ",
+            "x.indoption::int2[]) with ordinality k(attnum, class, coll, option, n) ",
+            "where x.indexprs is null and x.indpred is null and a.amname = 'btree' and ",
+            picked!(),
+            "), ",
+            "plain as (select k.indexrelid, array_agg(a.attname::text order by k.n) as names, ",
             "array_agg(coalesce(k.option, 0::int2) order by k.n) as options ",
-            "from picked p cross join lateral unnest(p.keys, p.classes, p.collations, p.options) with ordinality k(attnum, class, coll, option, n) ",
-            "join pg_attribute a on a.attrelid = p.indrelid and a.attnum = k.attnum left join pg_opclass o on o.oid = k.class ",
-            "where p.simple group by p.indexrelid having bool_and(k.n > p.key_count or k.coll = a.attcollation and o.opcdefault ",
+            "from keys k join pg_attribute a on a.attrelid = k.indrelid and a.attnum = k.attnum left join pg_opclass o on o.oid = k.class ",
+            "group by k.indexrelid having bool_and(k.n > k.indnkeyatts or k.coll = a.attcollation and o.opcdefault ",
             "and (o.opcintype = a.atttypid or o.opcintype = 'text'::regtype and a.atttypid = 'varchar'::regtype))) ",
-            "select p.nspname::text as schema, p.relname::text as name, p.table::text as \"table\", p.amname::text as method, ",
-            "s.names, s.options, p.key_count, case when s.names is null then pg_get_indexdef(p.indexrelid, 0, true) end as definition, ",
-            "p.is_unique, p.nulls_distinct, p.reloptions as with, p.valid, p.relkind = 'I' as partitioned, p.relispartition as part, ",
-            "(select t.spcname::text from pg_tablespace t where t.oid = p.reltablespace) as tablespace, ",
-            "p.replica_identity, p.clustered, k.owner, k.referrer, ",
-            "p.indrelid in (select objid from pg_depend where classid = 'pg_class'::regclass and deptype = 'e') as extension, ",
-            "p.relpages::int8 * current_setting('block_size')::int8 as bytes, greatest(p.reltuples, 0)::int8 as rows, ",
-            "coalesce(pg_stat_get_numscans(p.indexrelid), 0) as scans, ",
+            "select n.nspname::text as schema, c.relname::text as name, t.relname::text as \"table\", a.amname::text as method, ",
+            "s.names, s.options, x.indnkeyatts as key_count, case when s.names is null then pg_get_indexdef(x.indexrelid, 0, true) end as definition, ",
+            "x.indisunique as is_unique, ",
+            $nulls_distinct,
+            " as nulls_distinct, c.reloptions as with, x.indisvalid and x.indisready as valid, c.relkind = 'I' as partitioned, ",
+            "c.relispartition as part, (select p.spcname::text from pg_tablespace p where p.oid = c.reltablespace) as tablespace, ",
+            "x.indisreplident and t.relreplident = 'i' as replica_identity, x.indisclustered as clustered, k.owner, k.referrer, ",
+            "x.indrelid in (select objid from pg_depend where classid = 'pg_class'::regclass and deptype = 'e') as extension, ",
+            "c.relpages::int8 * current_setting('block_size')::int8 as bytes, greatest(c.reltuples, 0)::int8 as rows, ",
+            "coalesce(pg_stat_get_numscans(x.indexrelid), 0) as scans, ",
             $last_scan,
-            " as last_scan, case when not p.indisvalid then (select l.pid from pg_locks l where l.locktype = 'relation' ",
-            "and l.relation = p.indrelid and l.mode = 'ShareUpdateExclusiveLock' and l.granted and l.pid <> pg_backend_pid() ",
+            " as last_scan, case when not x.indisvalid then (select l.pid from pg_locks l where l.locktype = 'relation' ",
+            "and l.relation = x.indrelid and l.mode = 'ShareUpdateExclusiveLock' and l.granted and l.pid <> pg_backend_pid() ",
             "and l.database = (select oid from pg_database where datname = current_database()) limit 1) end as builder ",
-            "from picked p left join plain s on s.indexrelid = p.indexrelid ",
+            "from pg_index x join pg_class c on c.oid = x.indexrelid join pg_class t on t.oid = x.indrelid ",
+            "join pg_namespace n on n.oid = c.relnamespace join pg_am a on a.oid = c.relam left join plain s on s.indexrelid = x.indexrelid ",
             "left join (select conindid, min(conname::text) filter (where contype <> 'f') as owner, ",
             "min(conname::text) filter (where contype = 'f') as referrer from pg_constraint where conindid <> 0 group by conindid) k ",
-            "on k.conindid = p.indexrelid order by 1, 2"
+            "on k.conindid = x.indexrelid where ",
+            picked!()
         )
     };
 }
@@ -85,9 +93,9 @@ macro_rules! entries {
 const ENTRIES_14: &str = entries!("true", "null::int8");
 const ENTRIES_15: &str = entries!("not x.indnullsnotdistinct", "null::int8");
 const ENTRIES_16: &str =
-    entries!("not x.indnullsnotdistinct", "extract(epoch from now() - pg_stat_get_lastscan(p.indexrelid))::int8");
+    entries!("not x.indnullsnotdistinct", "extract(epoch from now() - pg_stat_get_lastscan(x.indexrelid))::int8");
 
-/// Reads the indexes of `schemas`, those named in `names` wherever they are, and what replacements left behind.
+/// Reads the indexes of `schemas`, those named in `names` wherever they are, and what replacements left behind; sorted by name.
 ///
 /// # Errors
 /// As any statement.
@@ -108,6 +116,8 @@ pub async fn read(
     while let Some(row) = rows.try_next().await.map_err(failure::explain)? {
         entries.push(entry(&row, home).map_err(failure::explain)?);
     }
+    // Here rather than by the server, so that rows are taken apart while it still makes more.
+    entries.sort_unstable_by(|a, b| a.index.cmp(&b.index));
     Ok(entries)
 }
 
