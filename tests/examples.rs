@@ -163,6 +163,56 @@ fn the_invalidation_example_goes_as_it_says() {
     service.wait().expect(0).says("listening on").says("0 rows left");
 }
 
+#[cfg(feature = "http")]
+#[test]
+fn the_caddy_example_goes_as_it_says() {
+    use crate::kit::{Backend, Caddy};
+
+    let folder = Folder::new();
+    copy("examples/caddy-pool/policies", &folder, "policies");
+    let nodes = [1, 2, 3].map(|n| Backend::start(&format!("app-{n}"), folder.file("sick")));
+    let pool = r#""health_checks": {"active": {"uri": "/health", "interval": "2s"}},
+"upstreams": [{"@id": "web.app-1", "dial": "[1]"}, {"@id": "web.app-2", "dial": "[2]"}]
+"#;
+    let balancer = Caddy::start(pool, &[("1", &nodes[0]), ("2", &nodes[1])]);
+    let policy = text("examples/caddy-pool/policies/pool.toml");
+    let head = policy.lines().find(|line| line.starts_with("admin")).expect("an admin endpoint");
+    let admin = balancer.target();
+    let admin = admin.lines().find(|line| line.starts_with("admin")).expect("an admin endpoint");
+    let policy = policy.replace(head, admin).replace("127.0.0.1:3003", &nodes[2].address());
+    let policy = policy.replace("config = \"caddy.json\"\n", &balancer.file());
+    folder.write("policies/pool.toml", &policy);
+    Run::new(&folder)
+        .args(["plan", "-o", "plan.json"])
+        .code(0)
+        .says("1 to create, 1 to update, 0 to replace, 1 to delete");
+    Run::new(&folder).args(["apply", "--plan", "plan.json", "--allow", "removes-capacity"]).code(0);
+    Run::new(&folder).args(["plan"]).code(0).says("No changes");
+    let example: serde_json::Value = serde_json::from_str(&text("examples/caddy-pool/caddy.json")).expect("it is JSON");
+    assert_eq!(example.pointer("/apps/http/servers/web/routes/0/handle/0/@id"), Some(&"lb_web".into()));
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn the_caddy_policy_is_planned() {
+    use crate::kit::{Backend, Caddy};
+
+    let folder = Folder::new();
+    let node = Backend::start("old", folder.file("sick"));
+    let balancer = Caddy::start("\"upstreams\": [{\"dial\": \"[n]\"}]\n", &[("n", &node)]);
+    let admin = balancer.target();
+    let admin = admin.lines().find(|line| line.starts_with("admin")).expect("an admin endpoint");
+    let file = balancer.file();
+    let replace = |line: &str| match line.split(' ').next() {
+        Some("admin") => admin.to_owned(),
+        Some("config") => file.clone(),
+        _ => line.to_owned(),
+    };
+    let policy = text("policies/caddy.toml").lines().map(|line| replace(line) + "\n").collect::<String>();
+    folder.write("policies/caddy.toml", &policy);
+    Run::new(&folder).args(["plan"]).code(0).says("2 to create, 3 to update").says("192.168.1.10:3000");
+}
+
 #[test]
 fn all_policies_together_are_a_policy_in_every_environment() {
     let folder = Folder::new();
