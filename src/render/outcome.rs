@@ -117,8 +117,9 @@ fn closing(outcome: &Outcome) -> Vec<Line> {
         (true, _) => Line::new(Role::Good, "Applied: nothing to do."),
         (_, true) => Line::new(Role::Good, format!("Applied: {}.", words.join(", "))),
         _ => {
-            let none =
-                [Ending::Done, Ending::Already, Ending::InDoubt].iter().all(|ending| count(outcome, *ending) == 0);
+            let none = [Ending::Done, Ending::Already, Ending::Partly, Ending::InDoubt]
+                .iter()
+                .all(|ending| count(outcome, *ending) == 0);
             let lead = if none { "No step succeeded" } else { "Applied in part" };
             Line::new(Role::Danger, format!("{lead}: {}.", words.join(", ")))
         }
@@ -234,6 +235,29 @@ mod tests {
         tell("called off", &[(Ending::Done, None), (Ending::Canceled, None)], true);
         tell("in doubt", &[(Ending::InDoubt, Some("connection cut after the statement was sent"))], false);
         insta::assert_snapshot!(all.join("\n"));
+    }
+
+    /// How the report of a run sums it up.
+    #[track_caller]
+    fn sums_up(endings: &[Ending], expected: &str) {
+        let endings: Vec<_> = endings.iter().map(|ending| (*ending, None)).collect();
+        let (outcome, steps) = sample(&endings);
+        let text = render(&outcome, &steps, Style::default());
+        let lead = text.lines().find_map(|line| line.strip_suffix(" Run 20261123T080000-3f2a."));
+        assert_eq!(lead, Some(expected), "{text}");
+    }
+
+    #[test]
+    fn nothing_is_applied_in_part_where_nothing_succeeded() {
+        use Ending::{Already, Canceled, Done, Failed, InDoubt, Partly, Skipped};
+        sums_up(&[Failed], "No step succeeded: 1 failed.");
+        sums_up(&[Failed, Skipped, Skipped], "No step succeeded: 1 failed, 2 skipped.");
+        sums_up(&[Canceled, Canceled], "No step succeeded: 2 canceled.");
+        // Whatever did something, or may have, is more than nothing.
+        sums_up(&[Partly], "Applied in part: 1 done in part.");
+        sums_up(&[InDoubt, Skipped], "Applied in part: 1 in doubt, 1 skipped.");
+        sums_up(&[Already, Failed], "Applied in part: 1 already done, 1 failed.");
+        sums_up(&[Done, Failed], "Applied in part: 1 done, 1 failed.");
     }
 
     #[test]
