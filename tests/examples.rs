@@ -82,36 +82,6 @@ fn the_postgres_policy_is_planned() {
     run(&["plan", "--detailed-exitcode"]).code(0).says("No changes");
 }
 
-#[cfg(all(feature = "postgres", feature = "redis"))]
-#[test]
-fn the_invalidation_example_goes_as_it_says() {
-    let (server, cache) = (crate::kit::Postgres::start(), crate::kit::Redis::start());
-    server.sql(&(text("examples/postgres-shop/schema.sql") + ROWS));
-    let folder = Folder::new();
-    copy("examples/cache-invalidation/policies", &folder, "policies");
-    let run =
-        |args: &[&str]| Run::new(&folder).args(args).env("DATABASE_URL", server.url()).env("REDIS_URL", cache.url());
-    run(&["plan", "policies"]).code(0).says("Plan: 3 to create").says("adds-trigger");
-    run(&["apply", "policies", "--yes"]).code(0).says("Applied: 3 done");
-    for key in ["user:7", "user:8", "tenant:7:users:1", "report:customer:1"] {
-        cache.run(&["set", key, "1"]);
-    }
-    server.sql("update users set tenant_id = 8 where id = 7; update orders set total = 0 where customer_id = 1");
-    run(&["invalidate", "policies"]).code(0).says("1 row left");
-    assert_eq!(cache.run(&["exists", "user:7", "tenant:7:users:1"]), "0");
-    assert_eq!(cache.run(&["exists", "user:8", "report:customer:1"]), "2");
-    assert_ne!(cache.run(&["ttl", "report:customer:1"]), "-1");
-    // The unit names arguments that there are.
-    let unit = text("examples/cache-invalidation/evenkeel-serve.service");
-    let line =
-        unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/evenkeel ")).expect("a command");
-    let args = line.replace("/etc/evenkeel/policies", "policies").replace("9464", &crate::kit::free_port().to_string());
-    let service = run(&args.split(' ').collect::<Vec<_>>()).start();
-    std::thread::sleep(std::time::Duration::from_secs(3));
-    service.signal("TERM");
-    service.wait().expect(0).says("listening on").says("0 rows left");
-}
-
 /// The example's HAProxy, with nodes, and what exchanges the example's addresses for theirs.
 fn pool() -> (Haproxy, Vec<Backend>, impl Fn(&str) -> String) {
     let sick = Folder::new().file("nobody-is");
@@ -161,6 +131,86 @@ fn the_haproxy_policy_is_planned() {
     let run = |args: &[&str]| Run::new(folder).args(args).env("HAPROXY_COOKIE_KEY", "a-key-by-chance");
     run(&["apply", "--yes"]).code(0).says("Applied: ").hides("a-key-by-chance");
     run(&["plan", "--detailed-exitcode"]).code(0).says("No changes");
+}
+
+#[cfg(all(feature = "postgres", feature = "redis"))]
+#[test]
+fn the_invalidation_example_goes_as_it_says() {
+    let (server, cache) = (crate::kit::Postgres::start(), crate::kit::Redis::start());
+    server.sql(&(text("examples/postgres-shop/schema.sql") + ROWS));
+    let folder = Folder::new();
+    copy("examples/cache-invalidation/policies", &folder, "policies");
+    let run =
+        |args: &[&str]| Run::new(&folder).args(args).env("DATABASE_URL", server.url()).env("REDIS_URL", cache.url());
+    run(&["plan", "policies"]).code(0).says("Plan: 3 to create").says("adds-trigger");
+    run(&["apply", "policies", "--yes"]).code(0).says("Applied: 3 done");
+    for key in ["user:7", "user:8", "tenant:7:users:1", "report:customer:1"] {
+        cache.run(&["set", key, "1"]);
+    }
+    server.sql("update users set tenant_id = 8 where id = 7; update orders set total = 0 where customer_id = 1");
+    run(&["invalidate", "policies"]).code(0).says("1 row left");
+    assert_eq!(cache.run(&["exists", "user:7", "tenant:7:users:1"]), "0");
+    assert_eq!(cache.run(&["exists", "user:8", "report:customer:1"]), "2");
+    assert_ne!(cache.run(&["ttl", "report:customer:1"]), "-1");
+    // The unit names arguments that there are.
+    let unit = text("examples/cache-invalidation/evenkeel-serve.service");
+    let line =
+        unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/evenkeel ")).expect("a command");
+    let args = line.replace("/etc/evenkeel/policies", "policies").replace("9464", &crate::kit::free_port().to_string());
+    let service = run(&args.split(' ').collect::<Vec<_>>()).start();
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    service.signal("TERM");
+    service.wait().expect(0).says("listening on").says("0 rows left");
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn the_caddy_example_goes_as_it_says() {
+    use crate::kit::{Backend, Caddy};
+
+    let folder = Folder::new();
+    copy("examples/caddy-pool/policies", &folder, "policies");
+    let nodes = [1, 2, 3].map(|n| Backend::start(&format!("app-{n}"), folder.file("sick")));
+    let pool = r#""health_checks": {"active": {"uri": "/health", "interval": "2s"}},
+"upstreams": [{"@id": "web.app-1", "dial": "[1]"}, {"@id": "web.app-2", "dial": "[2]"}]
+"#;
+    let balancer = Caddy::start(pool, &[("1", &nodes[0]), ("2", &nodes[1])]);
+    let policy = text("examples/caddy-pool/policies/pool.toml");
+    let head = policy.lines().find(|line| line.starts_with("admin")).expect("an admin endpoint");
+    let admin = balancer.target();
+    let admin = admin.lines().find(|line| line.starts_with("admin")).expect("an admin endpoint");
+    let policy = policy.replace(head, admin).replace("127.0.0.1:3003", &nodes[2].address());
+    let policy = policy.replace("config = \"caddy.json\"\n", &balancer.file());
+    folder.write("policies/pool.toml", &policy);
+    Run::new(&folder)
+        .args(["plan", "-o", "plan.json"])
+        .code(0)
+        .says("1 to create, 1 to update, 0 to replace, 1 to delete");
+    Run::new(&folder).args(["apply", "--plan", "plan.json", "--allow", "removes-capacity"]).code(0);
+    Run::new(&folder).args(["plan"]).code(0).says("No changes");
+    let example: serde_json::Value = serde_json::from_str(&text("examples/caddy-pool/caddy.json")).expect("it is JSON");
+    assert_eq!(example.pointer("/apps/http/servers/web/routes/0/handle/0/@id"), Some(&"lb_web".into()));
+}
+
+#[cfg(feature = "http")]
+#[test]
+fn the_caddy_policy_is_planned() {
+    use crate::kit::{Backend, Caddy};
+
+    let folder = Folder::new();
+    let node = Backend::start("old", folder.file("sick"));
+    let balancer = Caddy::start("\"upstreams\": [{\"dial\": \"[n]\"}]\n", &[("n", &node)]);
+    let admin = balancer.target();
+    let admin = admin.lines().find(|line| line.starts_with("admin")).expect("an admin endpoint");
+    let file = balancer.file();
+    let replace = |line: &str| match line.split(' ').next() {
+        Some("admin") => admin.to_owned(),
+        Some("config") => file.clone(),
+        _ => line.to_owned(),
+    };
+    let policy = text("policies/caddy.toml").lines().map(|line| replace(line) + "\n").collect::<String>();
+    folder.write("policies/caddy.toml", &policy);
+    Run::new(&folder).args(["plan"]).code(0).says("2 to create, 3 to update").says("192.168.1.10:3000");
 }
 
 #[test]

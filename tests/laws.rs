@@ -6,6 +6,8 @@ mod app;
 mod approval;
 #[cfg(feature = "postgres")]
 mod build;
+#[cfg(feature = "http")]
+mod caddy;
 #[cfg(feature = "crash-points")]
 mod crash;
 mod haproxy;
@@ -175,6 +177,59 @@ laws!(on_app, super::app::Api:
     steady::applied_once_the_plan_is_empty_and_applying_does_nothing,
     steady::exported_the_plan_is_empty,
     steady::planning_writes_nothing,
+);
+
+// All changes are one write: there is no halfway at which a run could be interrupted.
+#[cfg(feature = "http")]
+laws!(on_caddy, super::caddy::Pool<super::caddy::Both>:
+    approval::a_plan_edited_by_hand_is_refused,
+    approval::a_plan_for_another_system_is_refused,
+    approval::a_stale_plan_is_refused,
+    approval::an_approved_plan_is_applied_and_may_be_applied_again,
+    honest::what_cannot_be_read_makes_the_plan_incomplete,
+    lock::two_concurrent_runs_one_waits_or_names_the_holder,
+    secret::no_output_holds_a_secret,
+    steady::an_outside_edit_drifts_at_exactly_its_address,
+    steady::applied_once_the_plan_is_empty_and_applying_does_nothing,
+    steady::exported_the_plan_is_empty,
+    steady::planning_writes_nothing,
+);
+
+#[cfg(feature = "http")]
+laws!(on_caddy_admin, super::caddy::Pool<super::caddy::AdminOnly>:
+    approval::a_plan_edited_by_hand_is_refused,
+    approval::a_plan_for_another_system_is_refused,
+    approval::a_stale_plan_is_refused,
+    approval::an_approved_plan_is_applied_and_may_be_applied_again,
+    honest::what_cannot_be_read_makes_the_plan_incomplete,
+    lock::without_a_lock_the_plan_says_so,
+    secret::no_output_holds_a_secret,
+    steady::an_outside_edit_drifts_at_exactly_its_address,
+    steady::applied_once_the_plan_is_empty_and_applying_does_nothing,
+    steady::exported_the_plan_is_empty,
+    steady::planning_writes_nothing,
+);
+
+#[cfg(feature = "http")]
+laws!(on_caddy_file, super::caddy::Pool<super::caddy::FileOnly>:
+    approval::a_plan_edited_by_hand_is_refused,
+    approval::a_plan_for_another_system_is_refused,
+    approval::a_stale_plan_is_refused,
+    approval::an_approved_plan_is_applied_and_may_be_applied_again,
+    honest::what_cannot_be_read_makes_the_plan_incomplete,
+    lock::two_concurrent_runs_one_waits_or_names_the_holder,
+    secret::no_output_holds_a_secret,
+    steady::an_outside_edit_drifts_at_exactly_its_address,
+    steady::applied_once_the_plan_is_empty_and_applying_does_nothing,
+    steady::exported_the_plan_is_empty,
+    steady::planning_writes_nothing,
+);
+
+#[cfg(all(feature = "http", feature = "crash-points"))]
+laws!(disturbed_on_caddy, super::caddy::Pool<super::caddy::Both>:
+    crash::failed_at_any_step_it_converges,
+    crash::killed_after_any_step_it_converges,
+    crash::killed_before_any_step_it_converges,
 );
 
 #[cfg(feature = "crash-points")]

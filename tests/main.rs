@@ -1,6 +1,8 @@
 //! The tests that need the real binary, real servers or the sources: one program, so that they are linked once.
 
 mod app;
+#[cfg(feature = "http")]
+mod caddy;
 mod cases;
 mod cli;
 mod examples;

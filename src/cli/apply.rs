@@ -27,6 +27,7 @@ use crate::plan::approval;
 use crate::plan::gate::{self, Allow};
 use crate::plan::make::{Planned, Purpose, Selection};
 use crate::policy::Policy;
+use crate::provider::Depth;
 use crate::provider::{Connection, Holder};
 use crate::render::{self, Format, Topic};
 
@@ -38,7 +39,7 @@ pub async fn run(world: &World, globals: &Globals, args: &ApplyArgs) -> Result {
     let selection = plan::selection(&args.select);
     let policy = load::policy(world, globals, &args.policy.paths, References::Resolved)?;
     let by_target = by_target(&policy)?;
-    let opened = session::open(&policy, globals.connect_timeout)?;
+    let opened = session::open(&policy, globals.connect_timeout, Depth::Exact)?;
     let connections = session::connect(&opened, &selection).await;
     let holder = world.holder();
     let early = match asking(args) {

@@ -19,8 +19,22 @@ pub struct Context {
     pub connect_timeout: Duration,
     /// When the run began: what expires is judged by it. Never part of what is compared.
     pub now: jiff::Timestamp,
+    /// How many keys, rows or the like a look may be about, where looking at all of them is dear.
+    pub depth: Depth,
     /// The policy's targets, for a provider that works through another one.
     pub neighbors: Neighbors,
+}
+
+/// How thoroughly a run looks at what is too much to look at for a glance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Depth {
+    /// At everything: what is applied is never an estimate.
+    #[default]
+    Exact,
+    /// As the target's own settings say.
+    AsSet,
+    /// At about this many, and it says how sure it is.
+    Sample(u64),
 }
 
 /// How the targets of a policy are reached, so that one provider can use the connection that the policy describes once, for another.
@@ -95,6 +109,7 @@ impl Neighbors {
             connect_timeout: self.0.connect_timeout,
             now: self.0.now,
             neighbors: self.clone(),
+            depth: Depth::Exact,
         };
         let driver = (neighbor.descriptor.open)(&neighbor.target, context, &self.0.sources).map_err(|problems| {
             let words = problems.into_iter().map(|problem| problem.message).collect::<Vec<_>>().join("; ");

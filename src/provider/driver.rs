@@ -62,16 +62,16 @@ pub trait Connection: Send + Sync + fmt::Debug {
     fn lock<'a>(&'a self, holder: &'a Holder) -> Later<'a, Result<Claim<Box<dyn Any + Send>>>>;
     /// Releases a lock that somebody else left behind.
     fn unlock(&self) -> Later<'_, Result<String>>;
+    /// The columns of a query's result.
+    fn columns<'a>(&'a self, sql: &'a str) -> Later<'a, Result<Vec<String>>>;
+    /// Runs a query; every row that came is in the sink's blocks when this ends, also where it ends in an error, which says how far it came.
+    fn rows<'a>(&'a self, sql: &'a str, columns: &'a [String], sink: Sink) -> Later<'a, Result<()>>;
     /// Opens the changes that wait to be told to caches; none where there never are any.
     fn feed(&self) -> Later<'_, Result<Option<Box<dyn Feed>>>>;
     /// Removes keys from this cache.
     fn evict<'a>(&'a self, evictions: &'a [Eviction]) -> Later<'a, Result<Vec<Evicted>>>;
     /// Deletes what has expired from the declared tables that do not do so themselves.
     fn sweep(&self) -> Later<'_, Result<Vec<(ResourceId, u64)>>>;
-    /// The columns of a query's result.
-    fn columns<'a>(&'a self, sql: &'a str) -> Later<'a, Result<Vec<String>>>;
-    /// Runs a query; every row that came is in the sink's blocks when this ends, also where it ends in an error, which says how far it came.
-    fn rows<'a>(&'a self, sql: &'a str, columns: &'a [String], sink: Sink) -> Later<'a, Result<()>>;
 }
 
 /// One look at a target: what is wanted beside what is there.

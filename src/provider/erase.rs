@@ -262,18 +262,6 @@ impl<P: Provider> Connection for Connected<P> {
         Box::pin(self.provider.unlock())
     }
 
-    fn feed(&self) -> Later<'_, Result<Option<Box<dyn Feed>>>> {
-        Box::pin(self.provider.feed())
-    }
-
-    fn evict<'a>(&'a self, evictions: &'a [Eviction]) -> Later<'a, Result<Vec<Evicted>>> {
-        Box::pin(self.provider.evict(evictions))
-    }
-
-    fn sweep(&self) -> Later<'_, Result<Vec<(ResourceId, u64)>>> {
-        Box::pin(self.provider.sweep(&self.wants.compared))
-    }
-
     fn columns<'a>(&'a self, sql: &'a str) -> Later<'a, Result<Vec<String>>> {
         Box::pin(self.provider.columns(sql))
     }
@@ -285,6 +273,18 @@ impl<P: Provider> Connection for Connected<P> {
             result.map_err(|error| error.context(format!("row {}", sink.rows() + 1)))?;
             flushed
         })
+    }
+
+    fn feed(&self) -> Later<'_, Result<Option<Box<dyn Feed>>>> {
+        Box::pin(self.provider.feed())
+    }
+
+    fn evict<'a>(&'a self, evictions: &'a [Eviction]) -> Later<'a, Result<Vec<Evicted>>> {
+        Box::pin(self.provider.evict(evictions))
+    }
+
+    fn sweep(&self) -> Later<'_, Result<Vec<(ResourceId, u64)>>> {
+        Box::pin(self.provider.sweep(&self.wants.compared))
     }
 }
 

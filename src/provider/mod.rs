@@ -24,7 +24,7 @@ use serde::de::DeserializeOwned;
 use crate::error::{Error, Result};
 use crate::model::{Action, Check, Facts, Hazard, HazardKind, Impact, Kind, Origin, ResourceId, Stage};
 
-pub use context::{Context, Holder, Neighbors};
+pub use context::{Context, Depth, Holder, Neighbors};
 pub use driver::{Connection, Descriptor, Drafted, Drift, Driver, Later, Pair, Survey, Surveyor, Wanted};
 pub use erase::describe;
 pub use feed::{Ask, Backlog, Entry, Evicted, Eviction, Feed, Sort};
@@ -143,6 +143,26 @@ pub trait Provider: Sized + Send + Sync + 'static {
     /// `Partly` when everything was tried and some of it cannot be done, which holds up nothing else; `Failed` otherwise.
     fn run(&self, op: &Self::Op, progress: &Progress) -> impl Future<Output = Result<()>> + Send;
 
+    /// The columns of a query's result, without running it. Only asked where [`Provider::SPEAKS_SQL`].
+    ///
+    /// # Errors
+    /// `Usage` where the system does not take the query as it stands, in its own words.
+    fn columns(&self, sql: &str) -> impl Future<Output = Result<Vec<String>>> + Send {
+        let _ = sql;
+        async { Err(Error::bug(format!("`{}` does not speak SQL", Self::NAME))) }
+    }
+
+    /// Runs a query and puts its rows into `sink` as they come, each an object with the named columns, all of them where none is named.
+    /// MUST NOT be able to write, hold more than a few rows at a time, or wait for the system without end.
+    /// A number, a truth value and null are JSON's own; JSON is itself; a moment is ISO 8601; bytes are `\\x` and hexadecimal digits.
+    ///
+    /// # Errors
+    /// As running a query does; what came before is in the sink.
+    fn rows(&self, sql: &str, columns: &[String], sink: &mut Sink) -> impl Future<Output = Result<()>> + Send {
+        let _ = (sql, columns, sink);
+        async { Err(Error::bug(format!("`{}` does not speak SQL", Self::NAME))) }
+    }
+
     /// Opens the changes that wait to be told to caches. Default: there never are any.
     ///
     /// # Errors
@@ -167,26 +187,6 @@ pub trait Provider: Sized + Send + Sync + 'static {
     fn sweep(&self, wants: &[Want<Self::Spec>]) -> impl Future<Output = Result<Vec<(ResourceId, u64)>>> + Send {
         let _ = wants;
         async { Ok(Vec::new()) }
-    }
-
-    /// The columns of a query's result, without running it. Only asked where [`Provider::SPEAKS_SQL`].
-    ///
-    /// # Errors
-    /// `Usage` where the system does not take the query as it stands, in its own words.
-    fn columns(&self, sql: &str) -> impl Future<Output = Result<Vec<String>>> + Send {
-        let _ = sql;
-        async { Err(Error::bug(format!("`{}` does not speak SQL", Self::NAME))) }
-    }
-
-    /// Runs a query and puts its rows into `sink` as they come, each an object with the named columns, all of them where none is named.
-    /// MUST NOT be able to write, hold more than a few rows at a time, or wait for the system without end.
-    /// A number, a truth value and null are JSON's own; JSON is itself; a moment is ISO 8601; bytes are `\\x` and hexadecimal digits.
-    ///
-    /// # Errors
-    /// As running a query does; what came before is in the sink.
-    fn rows(&self, sql: &str, columns: &[String], sink: &mut Sink) -> impl Future<Output = Result<()>> + Send {
-        let _ = (sql, columns, sink);
-        async { Err(Error::bug(format!("`{}` does not speak SQL", Self::NAME))) }
     }
 }
 

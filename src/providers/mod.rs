@@ -2,7 +2,12 @@
 
 pub mod app;
 pub mod balancer;
+#[cfg(feature = "http")]
+pub mod caddy;
 pub mod haproxy;
+mod json;
+#[cfg(feature = "redis")]
+pub mod key_lock;
 pub mod nginx;
 #[cfg(feature = "postgres")]
 pub mod pgbouncer;
@@ -18,6 +23,8 @@ use crate::provider::Descriptor;
 /// The providers of this build, sorted by name.
 pub static REGISTRY: &[Descriptor] = &[
     crate::provider::describe::<app::App>(),
+    #[cfg(feature = "http")]
+    crate::provider::describe::<caddy::Caddy>(),
     crate::provider::describe::<haproxy::Haproxy>(),
     crate::provider::describe::<nginx::Nginx>(),
     #[cfg(feature = "postgres")]

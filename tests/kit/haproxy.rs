@@ -48,11 +48,11 @@ impl Haproxy {
             command.args(["-W", "-S"]).arg(folder.file("master.sock")).arg("-f").arg(config).current_dir(folder.path());
             command.env("PATH", path()).stdout(Stdio::null()).stderr(console);
             let mut daemon = Daemon::start(&mut command, folder.path());
-            let sockets = ["admin.sock", "master.sock"].map(|name| folder.file(name));
+            let socket = folder.file("admin.sock");
             let mut dead = false;
             let up = eventually(Duration::from_secs(20), || {
                 dead = !daemon.alive();
-                dead || sockets.iter().all(|socket| UnixStream::connect(socket).is_ok())
+                dead || UnixStream::connect(&socket).is_ok()
             });
             assert!(up, "HAProxy does not answer: {}", folder.read("console.log"));
             (!dead).then(|| Self { _daemon: daemon, folder, port })
@@ -88,11 +88,22 @@ impl Haproxy {
 
     /// Asks its master.
     pub fn master(&self, command: &str) -> String {
-        self.say("master.sock", command)
+        let mut answer = String::new();
+        eventually(Duration::from_secs(5), || {
+            answer = self.say("master.sock", command);
+            !answer.is_empty()
+        });
+        answer
     }
 
     fn say(&self, socket: &str, command: &str) -> String {
-        let mut stream = UnixStream::connect(self.folder.file(socket)).expect("a socket is there");
+        // A master that has just started executes itself once more, and is away for a moment.
+        let mut connected = None;
+        eventually(Duration::from_secs(5), || {
+            connected = UnixStream::connect(self.folder.file(socket)).ok();
+            connected.is_some()
+        });
+        let mut stream = connected.expect("a socket is there");
         stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a limit can be set");
         writeln!(stream, "{command}").expect("a socket takes a line");
         stream.shutdown(std::net::Shutdown::Write).expect("a socket can be half closed");

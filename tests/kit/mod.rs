@@ -3,6 +3,8 @@
 //! Everything listens on loopback only, on ports that the system hands out, and is stopped even when a test dies.
 
 mod backend;
+#[cfg(feature = "http")]
+mod caddy;
 mod certificate;
 mod daemon;
 mod folder;
@@ -18,6 +20,8 @@ mod sqlite;
 mod wrk;
 
 pub use backend::{Backend, Client, Load};
+#[cfg(feature = "http")]
+pub use caddy::{Caddy, PLANTED};
 pub use certificate::Certificate;
 pub use daemon::{eventually, free_port};
 pub use folder::Folder;

@@ -6,11 +6,11 @@ use std::fmt;
 
 use serde_json::json;
 
-use super::json;
 use super::spec::Spec;
 use crate::error::{Error, Result};
 use crate::model::units::Duration;
 use crate::model::{Attributes, ResourceId, Value, value};
+use crate::providers::json;
 
 /// The durations among the attributes; everything else is published as it is written.
 const DURATIONS: &[&str] = &[

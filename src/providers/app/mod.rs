@@ -4,7 +4,6 @@
 
 mod check;
 mod document;
-mod json;
 mod place;
 #[cfg(feature = "redis")]
 mod redis;

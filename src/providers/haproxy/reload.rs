@@ -2,6 +2,7 @@
 //! A worker that does not come leaves the old one serving and the file as it was.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use super::Haproxy;
 use super::cfg::Cfg;
@@ -17,6 +18,9 @@ use crate::provider::Progress;
 use crate::provider::file;
 use crate::providers::balancer::NodeState;
 use crate::providers::balancer::marker::Marker;
+
+/// How long a master may be away.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Writes and reloads, unless both are done.
 pub async fn run(target: &Haproxy, op: &Op, written: &Written, progress: &Progress) -> Result<()> {
@@ -50,7 +54,16 @@ pub async fn run(target: &Haproxy, op: &Op, written: &Written, progress: &Progre
 
 /// Refuses to reload where somebody else has a port.
 async fn free(master: &Socket, text: &str) -> Result<()> {
-    let processes = Processes::read(master).await?.all;
+    let mut found = Processes::read(master).await;
+    for _ in 0..looks(PATIENCE) {
+        if found.is_ok() {
+            break;
+        }
+        // A master that has just started executes itself once more, and is away for a moment.
+        tokio::time::sleep(PAUSE).await;
+        found = Processes::read(master).await;
+    }
+    let processes = found?.all;
     let cfg = Cfg::parse(text);
     let found = tokio::task::spawn_blocking(move || port::taken(&cfg, &processes)).await;
     match found.map_err(|error| Error::bug("looking at ports panicked").because(error))? {

@@ -144,19 +144,19 @@ impl Provider for Postgres {
         run::run(&self.endpoint, op, progress).await
     }
 
-    async fn feed(&self) -> Result<Option<Box<dyn Feed>>> {
-        invalidation::feed::open(&self.endpoint).await
-    }
-
-    async fn sweep(&self, wants: &[Want<Spec>]) -> Result<Vec<(ResourceId, u64)>> {
-        cache_table::sweep(&self.endpoint, &self.settings, wants).await
-    }
-
     async fn columns(&self, sql: &str) -> Result<Vec<String>> {
         rows::columns(&self.endpoint, &self.settings, sql).await
     }
 
     async fn rows(&self, sql: &str, columns: &[String], sink: &mut Sink) -> Result<()> {
         rows::read(&self.endpoint, &self.settings, sql, columns, sink).await
+    }
+
+    async fn feed(&self) -> Result<Option<Box<dyn Feed>>> {
+        invalidation::feed::open(&self.endpoint).await
+    }
+
+    async fn sweep(&self, wants: &[Want<Spec>]) -> Result<Vec<(ResourceId, u64)>> {
+        cache_table::sweep(&self.endpoint, &self.settings, wants).await
     }
 }

@@ -11,7 +11,6 @@ mod fault;
 mod fill;
 mod glob;
 mod hot;
-mod lock;
 mod op;
 mod pace;
 mod parameter;
@@ -36,16 +35,20 @@ use std::sync::Mutex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::key_lock;
 use crate::error::Result;
 use crate::model::{Approval, Comparison, HazardKind, Kind, Many, ResourceId, TargetId};
 use crate::provider::{
-    Claim, Context, Delta, Draft, Evicted, Eviction, Grants, Holder, Neighbors, Pairing, Problem, Progress, Provider,
-    Reading, Scope, Want,
+    Claim, Context, Delta, Depth, Draft, Evicted, Eviction, Grants, Holder, Neighbors, Pairing, Problem, Progress,
+    Provider, Reading, Scope, Want,
 };
 
 pub use op::Op;
 pub use reach::{Persist, Settings};
 pub use site::Site;
+
+/// The key of the target's lock.
+const LOCK: &str = "evenkeel:lock";
 
 /// A Redis target.
 #[derive(Debug)]
@@ -162,7 +165,7 @@ impl Provider for Redis {
     type Spec = Spec;
     type Site = Site;
     type Op = Op;
-    type Lock = lock::Lock;
+    type Lock = key_lock::Lock;
 
     fn check(settings: &Settings, wants: &[Want<Spec>]) -> Vec<Problem> {
         read::check(settings, wants)
@@ -175,7 +178,12 @@ impl Provider for Redis {
         }
     }
 
-    async fn connect(settings: Settings, context: Context) -> Result<Self> {
+    async fn connect(mut settings: Settings, context: Context) -> Result<Self> {
+        settings.sample = match context.depth {
+            Depth::Exact => None,
+            Depth::AsSet => settings.sample,
+            Depth::Sample(keys) => Some(keys),
+        };
         let servers = servers::Servers::new(settings.clone());
         servers.shape().await?;
         let identity = settings.identity()?;
@@ -203,12 +211,18 @@ impl Provider for Redis {
         steps::draft(site, deltas)
     }
 
-    async fn lock(&self, holder: &Holder) -> Result<Claim<lock::Lock>> {
-        self.servers.with(async |shape| lock::take(&shape, holder).await).await
+    async fn lock(&self, holder: &Holder) -> Result<Claim<key_lock::Lock>> {
+        let take = async |shape: std::sync::Arc<servers::Shape>| {
+            key_lock::take(shape.owner(LOCK.as_bytes()).link(), LOCK, holder).await.map_err(fault::fault)
+        };
+        self.servers.with(take).await
     }
 
     async fn unlock(&self) -> Result<String> {
-        self.servers.with(async |shape| lock::break_open(&shape).await).await
+        let break_open = async |shape: std::sync::Arc<servers::Shape>| {
+            key_lock::break_open(shape.owner(LOCK.as_bytes()).link(), LOCK).await.map_err(fault::fault)
+        };
+        self.servers.with(break_open).await
     }
 
     async fn run(&self, op: &Op, progress: &Progress) -> Result<()> {

@@ -10,6 +10,7 @@ use sqlx::{Column, Row, TypeInfo, ValueRef};
 use super::sql::Database;
 use super::token;
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::hex;
 use crate::provider::Sink;
 
 /// How long the database may work on one row.
@@ -85,7 +86,7 @@ fn value(row: &SqliteRow, ordinal: usize) -> Result<serde_json::Value> {
         }
         "BLOB" => {
             let bytes = row.try_get_unchecked::<Vec<u8>, _>(ordinal).map_err(failed)?;
-            bytes.iter().fold("\\x".to_owned(), |text, byte| format!("{text}{byte:02x}")).into()
+            format!("\\x{}", hex(&bytes)).into()
         }
         _ => row.try_get_unchecked::<String, _>(ordinal).map_err(failed)?.into(),
     })

@@ -1,0 +1,263 @@
+//! From differences to the one step: every write is a full reload, so there is one for all of them.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::edit::{Edit, Key};
+use super::op::Op;
+use super::place::Place;
+use super::pool::{ALGORITHMS, Pool};
+use super::settings::Settings;
+use super::site::Site;
+use super::time;
+use crate::model::{Action, Hazard, Impact, Stage, text};
+use crate::provider::{Delta, Draft};
+
+use crate::providers::balancer::{Algorithm, Balance, Health, Node, Reuse, Spec, Sticky, hazard};
+
+/// What reading and writing take at most, beside what the settings allow.
+const WORK: Duration = Duration::from_secs(60);
+
+/// What to run for these differences.
+pub fn draft(site: &Site, deltas: &[Delta<Spec>]) -> Vec<Draft<Op>> {
+    let Some(settings) = &site.settings else { return draft_blind(deltas) };
+    if deltas.is_empty() {
+        return Vec::new();
+    }
+    let pool = site.pool();
+    let mut hazards = vec![reload(site)];
+    hazards.retain(|_| settings.admin.is_some());
+    let (mut edits, mut gate) = (Vec::new(), Vec::new());
+    for delta in deltas {
+        edits.extend(edit(site, delta));
+        hazards.extend(notice(&pool, delta));
+        gate.extend(comes(delta));
+    }
+    let checked = checked_after(&pool, deltas);
+    gate.retain(|_| checked);
+    let demand = settings.demand();
+    let (mut capacity, mut removed) = (site.capacity(), false);
+    for delta in deltas.iter().filter(|delta| delta.action == Action::Create) {
+        if matches!(delta.want, Some(Spec::Node(_))) && checked {
+            capacity = capacity.and_one();
+        }
+    }
+    for delta in deltas.iter().filter(|delta| delta.action == Action::Delete) {
+        let address = match &delta.live {
+            Some(Spec::Node(node)) => node.address.as_ref(),
+            _ => None,
+        };
+        let then = capacity.without(site.serving(address));
+        hazards.extend(capacity.hazards(then, demand));
+        (capacity, removed) = (then, true);
+    }
+    let floor = if removed { capacity.serving.min((demand.min_healthy as usize).max(1)) } else { 0 };
+    let place = Place::parse(&settings.handler);
+    let url = settings.admin.as_ref().map(|_| place.url());
+    let timeout = WORK + settings.response_timeout.std() + settings.health_timeout.std();
+    let op = Op { url, config: settings.config.clone(), gate, within: settings.health_timeout, floor, edits };
+    vec![Draft {
+        stage: Stage::Shift,
+        title: title(settings, deltas),
+        covers: deltas.iter().map(|delta| delta.id.clone()).collect(),
+        hazards,
+        timeout,
+        lock_timeout: None,
+        impact: if settings.admin.is_some() { Impact::Reload } else { Impact::Restart },
+        op,
+    }]
+}
+
+/// Against a saved state nothing is known of the target; what would change is.
+fn draft_blind(deltas: &[Delta<Spec>]) -> Vec<Draft<Op>> {
+    let site = Site::default();
+    if deltas.is_empty() {
+        return Vec::new();
+    }
+    let removed = |delta: &Delta<Spec>| {
+        (delta.action == Action::Delete).then(|| hazard::REMOVES_CAPACITY.with("the pool is not known"))
+    };
+    let edits = deltas.iter().flat_map(|delta| edit(&site, delta)).collect();
+    let op = Op {
+        url: None,
+        config: None,
+        gate: Vec::new(),
+        within: crate::model::units::Duration::default(),
+        floor: 0,
+        edits,
+    };
+    vec![Draft {
+        stage: Stage::Shift,
+        title: format!("write {}", text::count(deltas.len(), "change")),
+        covers: deltas.iter().map(|delta| delta.id.clone()).collect(),
+        hazards: deltas.iter().filter_map(removed).collect(),
+        timeout: WORK,
+        lock_timeout: None,
+        impact: Impact::Reload,
+        op,
+    }]
+}
+
+fn title(settings: &Settings, deltas: &[Delta<Spec>]) -> String {
+    let what = match deltas {
+        [one] => format!("change {}", one.id),
+        many => format!("change {}", text::count(many.len(), "resource")),
+    };
+    let places = match (&settings.admin, &settings.config) {
+        (Some(_), Some(_)) => "the running caddy and its file",
+        (Some(_), None) => "the running caddy",
+        _ => "the file",
+    };
+    format!("{what} in {places}, in one write")
+}
+
+/// What every write does to clients, with what this machine is set to.
+fn reload(site: &Site) -> Hazard {
+    let race = match site.migrate {
+        Some(true) => {
+            "net.ipv4.tcp_migrate_req is 1 on this host, so connections that wait to be accepted are handed over"
+        }
+        Some(false) => {
+            "net.ipv4.tcp_migrate_req is 0 on this host, so connections that wait to be accepted are reset; \
+             `sysctl net.ipv4.tcp_migrate_req=1` hands them over"
+        }
+        None => "connections that wait to be accepted are reset, unless net.ipv4.tcp_migrate_req is 1 on its host",
+    };
+    hazard::RELOADS
+        .with(format!("every write is a reload: idle connections of clients and WebSockets are closed; {race}"))
+}
+
+fn notice(pool: &Pool, delta: &Delta<Spec>) -> Option<Hazard> {
+    match &delta.want {
+        Some(Spec::Balance(_) | Spec::Sticky(Sticky { cookie: Some(_), .. })) => {
+            Some(hazard::MOVES_CLIENTS.with(format!("from `{}`", pool.policy)))
+        }
+        Some(Spec::Reuse(Reuse { max_connections: Some(most), .. })) => {
+            let before = pool.reuse.as_ref().and_then(|reuse| reuse.max_connections).filter(|before| *before > 0);
+            let nodes = pool.upstreams.len();
+            let total = u64::from(*most) * nodes as u64;
+            (*most > 0 && before.is_none_or(|before| *most < before)).then(|| {
+                hazard::LIMITS_CONNECTIONS
+                    .with(format!("{most} for each of {}: {total} together", text::count(nodes, "node")))
+            })
+        }
+        _ => None,
+    }
+}
+
+/// The address at which a node is to be well before anything is written.
+fn comes(delta: &Delta<Spec>) -> Option<String> {
+    let Some(Spec::Node(Node { address: Some(address), .. })) = &delta.want else { return None };
+    let moved = delta.action == Action::Create || delta.changed.iter().any(|path| path == "address");
+    moved.then(|| address.clone())
+}
+
+/// Whether nodes are checked once the differences are gone.
+fn checked_after(pool: &Pool, deltas: &[Delta<Spec>]) -> bool {
+    let wanted = deltas.iter().find_map(|delta| match &delta.want {
+        Some(Spec::Health(Health { enabled: Some(enabled), .. })) => Some(*enabled),
+        Some(Spec::Health(Health { path: Some(_), .. })) => Some(true),
+        _ => None,
+    });
+    wanted.or(pool.health.enabled).unwrap_or(false)
+}
+
+fn edit(site: &Site, delta: &Delta<Spec>) -> Vec<Edit> {
+    let live = match &delta.live {
+        Some(Spec::Node(node)) => node.address.clone(),
+        _ => None,
+    };
+    match &delta.want {
+        None => vec![Edit::Remove(Key::of(&site.target, delta.id.label(), live))],
+        Some(Spec::Node(want)) => node(site, delta, want, live),
+        Some(Spec::Balance(Balance { algorithm })) => algorithm.iter().map(|one| balance(*one)).collect(),
+        Some(Spec::Sticky(want)) => sticky(want, delta),
+        // It is no kind of this provider.
+        Some(Spec::Tls(_)) => Vec::new(),
+        Some(Spec::Health(want)) => health(want, &delta.changed),
+        Some(Spec::Reuse(want)) => reuse(want, &delta.changed),
+    }
+}
+
+fn node(site: &Site, delta: &Delta<Spec>, want: &Node, live: Option<String>) -> Vec<Edit> {
+    let mut edits = Vec::new();
+    let key = Key::of(&site.target, delta.id.label(), live.or_else(|| want.address.clone()));
+    let at = |path: &str| delta.changed.iter().any(|changed| changed == path);
+    let mut now = key.clone();
+    match (&want.address, delta.action) {
+        (Some(address), Action::Create) => edits.push(Edit::Add(key, address.clone())),
+        (Some(address), _) if at("address") => {
+            now.address = Some(address.clone());
+            edits.push(Edit::Move(key, address.clone()));
+        }
+        _ => {}
+    }
+    if let Some(weight) = want.weight.filter(|_| delta.action == Action::Create || at("weight")) {
+        edits.push(Edit::Weigh(now, weight));
+    }
+    edits
+}
+
+fn balance(algorithm: Algorithm) -> Edit {
+    let name = ALGORITHMS.iter().find(|(known, _)| *known == algorithm).map_or("random", |(_, name)| name);
+    Edit::Set(vec!["load_balancing", "selection_policy"], json!({ "policy": name }))
+}
+
+fn sticky(want: &Sticky, delta: &Delta<Spec>) -> Vec<Edit> {
+    let at = |path: &str| delta.action == Action::Create || delta.changed.iter().any(|changed| changed == path);
+    let cookie = want.cookie.clone().filter(|_| at("cookie")).map(Edit::Stick);
+    let age = |ttl| Edit::Set(vec!["load_balancing", "selection_policy", "max_age"], time::write(ttl));
+    cookie.into_iter().chain(want.ttl.filter(|_| at("ttl")).map(age)).collect()
+}
+
+fn health(want: &Health, changed: &[String]) -> Vec<Edit> {
+    let Health { enabled, path, interval, timeout, unhealthy_threshold, healthy_threshold } = want;
+    if *enabled == Some(false) {
+        return vec![Edit::Unset(vec!["health_checks", "active"])];
+    }
+    let at = |name: &str| changed.iter().any(|changed| changed == name);
+    let mut edits = Vec::new();
+    let mut set = |name: &str, key: &'static str, value: Option<crate::model::Value>| {
+        if let Some(value) = value.filter(|_| at(name)) {
+            edits.push(Edit::Set(vec!["health_checks", "active", key], value));
+        }
+    };
+    set("path", "uri", path.as_ref().map(|path| json!(path)));
+    set("interval", "interval", interval.map(time::write));
+    set("timeout", "timeout", timeout.map(time::write));
+    set("unhealthy_threshold", "fails", unhealthy_threshold.map(|count| json!(count)));
+    set("healthy_threshold", "passes", healthy_threshold.map(|count| json!(count)));
+    edits
+}
+
+fn reuse(want: &Reuse, changed: &[String]) -> Vec<Edit> {
+    let Reuse { max_connections, idle_connections, idle_timeout, keepalive_interval } = want;
+    let at = |name: &str| changed.iter().any(|changed| changed == name);
+    let mut edits = Vec::new();
+    let mut set = |name: &str, path: &[&'static str], value: Option<crate::model::Value>| {
+        if let Some(value) = value.filter(|_| at(name)) {
+            edits.push(Edit::Set([&["transport"], path].concat(), value));
+        }
+    };
+    set("max_connections", &["max_conns_per_host"], max_connections.map(|count| json!(count)));
+    set("idle_connections", &["keep_alive", "max_idle_conns_per_host"], idle_connections.map(|count| json!(count)));
+    set("idle_timeout", &["keep_alive", "idle_timeout"], idle_timeout.map(time::write));
+    set("keepalive_interval", &["keep_alive", "probe_interval"], keepalive_interval.map(time::write));
+    if !edits.is_empty() {
+        // A transport that was not there before has to say what it is.
+        edits.insert(0, Edit::Set(vec!["transport", "protocol"], json!("http")));
+    }
+    edits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checks_that_go_leave_nothing() {
+        let want = Health { enabled: Some(false), ..Health::default() };
+        assert_eq!(health(&want, &["enabled".into()]), [Edit::Unset(vec!["health_checks", "active"])]);
+    }
+}
