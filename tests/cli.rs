@@ -5,5 +5,6 @@ mod journal;
 #[cfg(feature = "postgres")]
 mod reach;
 mod refuse;
+#[cfg(all(feature = "postgres", feature = "redis", feature = "sqlite"))]
 mod schema;
 mod verbs;
