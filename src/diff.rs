@@ -41,7 +41,10 @@ pub fn compare(kind: &Kind, want: Want<'_>, live: Option<&Attributes>, ignore: &
         (Want::Here(want), Some(live)) => {
             let mut found = Vec::new();
             walk(kind, ignore, "", (want, live), &mut found);
-            let (ignored, fields): (Vec<_>, Vec<_>) = found.into_iter().partition(|field| covered(ignore, &field.path));
+            let (mut ignored, fields): (Vec<_>, Vec<_>) =
+                found.into_iter().partition(|field| covered(ignore, &field.path));
+            // In one order, whichever side they were found on.
+            ignored.sort_by(|a, b| a.path.cmp(&b.path));
             let action = match () {
                 // Both states are told of what changes; of the rest they would be copied for nobody.
                 () if fields.is_empty() => return Difference { ignored, ..Difference::default() },

@@ -19,6 +19,8 @@ pub enum ErrorKind {
     Locked,
     /// It was sent, and nobody knows whether it was done.
     InDoubt,
+    /// All that could be done was done, and the message says what could not.
+    Partly,
     /// The system refused or failed.
     Failed,
     /// evenkeel itself is wrong.

@@ -5,4 +5,5 @@ mod journal;
 #[cfg(feature = "postgres")]
 mod reach;
 mod refuse;
+mod schema;
 mod verbs;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::kit::{Folder, Run, Sqlite};
+use crate::kit::{Backend, Folder, Haproxy, Run, Sqlite, haproxy_binary};
 
 /// Copies the files of a folder of the project into the test's own.
 fn copy(from: &str, folder: &Folder, to: &str) {
@@ -79,6 +79,57 @@ fn the_postgres_policy_is_planned() {
     folder.write("policies/postgres.toml", &text("policies/postgres.toml"));
     let run = |args: &[&str]| Run::new(&folder).args(args).env("DATABASE_URL", server.url());
     run(&["apply", "--yes"]).code(0);
+    run(&["plan", "--detailed-exitcode"]).code(0).says("No changes");
+}
+
+/// The example's HAProxy, with nodes, and what exchanges the example's addresses for theirs.
+fn pool() -> (Haproxy, Vec<Backend>, impl Fn(&str) -> String) {
+    let sick = Folder::new().file("nobody-is");
+    let nodes: Vec<_> = ["blue", "green", "violet"].map(|name| Backend::start(name, sick.clone())).into();
+    let places: Vec<_> = nodes.iter().map(Backend::address).collect();
+    let ported = move |text: &str| {
+        let ports = ["127.0.0.1:8081", "127.0.0.1:8082", "127.0.0.1:8083"];
+        ports.iter().zip(&places).fold(text.to_owned(), |text, (port, place)| text.replace(port, place))
+    };
+    let config = ported(&text("examples/haproxy-pool/haproxy.cfg"));
+    let balancer = Haproxy::of(|_, port| config.replace("127.0.0.1:8080", &format!("127.0.0.1:{port}")));
+    (balancer, nodes, ported)
+}
+
+#[test]
+fn the_haproxy_example_goes_as_it_says() {
+    let (balancer, nodes, ported) = pool();
+    let policy = ported(&text("examples/haproxy-pool/policies/web.toml"));
+    let policy = policy.replace("backend =", &format!("binary = \"{}\"\nbackend =", haproxy_binary()));
+    let folder = balancer.folder();
+    folder.write("policies/web.toml", &policy);
+    let run = |args: &[&str]| Run::new(folder).args(args);
+    run(&["plan", "-o", "plan.json"]).code(0).says("Plan: 1 to create, 3 to update").says("(reload");
+    run(&["apply", "--plan", "plan.json"]).code(0).says("Applied: 3 done");
+    run(&["plan"]).code(0).says("No changes.");
+    assert!(
+        balancer
+            .config()
+            .contains(&format!("    server blue  {} weight 30   # the first machine\n", nodes[0].address()))
+    );
+    balancer.ask("set server web/green state drain");
+    run(&["plan"]).code(0).says("`green` is drained by somebody's hand");
+    balancer.ask("set server web/blue weight 5");
+    run(&["drift"]).code(2).says("node.blue");
+    folder.write("policies/web.toml", &policy.replace("weight = 30", "absent = true"));
+    run(&["apply", "--yes"]).code(6).says("--allow removes-capacity");
+}
+
+#[test]
+fn the_haproxy_policy_is_planned() {
+    let (balancer, _nodes, _) = pool();
+    let folder = balancer.folder();
+    let policy = text("policies/haproxy.toml").replace("/run/haproxy/", "").replace("/run/haproxy-", "");
+    let policy =
+        policy.replace("/etc/haproxy/haproxy.cfg\"", &format!("haproxy.cfg\"\nbinary = \"{}\"", haproxy_binary()));
+    folder.write("policies/haproxy.toml", &policy);
+    let run = |args: &[&str]| Run::new(folder).args(args).env("HAPROXY_COOKIE_KEY", "a-key-by-chance");
+    run(&["apply", "--yes"]).code(0).says("Applied: ").hides("a-key-by-chance");
     run(&["plan", "--detailed-exitcode"]).code(0).says("No changes");
 }
 
@@ -170,4 +221,47 @@ fn all_policies_together_are_a_policy_in_every_environment() {
     for env in ["production", "development"] {
         Run::new(&folder).args(["check", "policies", "--env", env]).code(0);
     }
+}
+
+#[test]
+fn the_nginx_example_goes_as_it_says() {
+    let folder = Folder::new();
+    copy("examples/nginx-pool/policies", &folder, "policies");
+    let before = text("examples/nginx-pool/web.conf");
+    folder.write("web.conf", &before);
+    Run::new(&folder).args(["plan"]).code(0).says("+ `server 10.0.0.3:3000; # evenkeel: server-3`");
+    Run::new(&folder).args(["apply", "--yes"]).code(0);
+    let expected = before
+        .replace("upstream web {\n", "upstream web {\n    least_conn;\n")
+        .replace(
+            "10.0.0.1:3000;            # the old machine",
+            "10.0.0.1:3000 weight=3;            # the old machine # evenkeel: server-1",
+        )
+        .replace("weight=2;\n", "weight=2;\n    server 10.0.0.3:3000; # evenkeel: server-3\n");
+    assert_eq!(folder.read("web.conf"), expected);
+    folder.write(
+        "policies/web.toml",
+        "[nginx.web]\nconfig = \"web.conf\"\nupstream = \"web\"\n[nginx.web.node.server-3]\nabsent = true\n",
+    );
+    Run::new(&folder).args(["apply", "--yes", "--allow", "removes-capacity"]).code(0);
+    assert!(!folder.read("web.conf").contains("10.0.0.3"));
+}
+
+#[test]
+fn the_nginx_policy_is_planned() {
+    use crate::kit::{Backend, Nginx, nginx_binary};
+    let folder = Folder::new();
+    let nodes = ["server-1", "server-2"].map(|name| (name, Backend::start(name, folder.file(name))));
+    let known: Vec<_> = nodes.iter().map(|(name, node)| (*name, node)).collect();
+    let balancer = Nginx::start("upstream web {\n    server [server-1];\n}\n", &known);
+    let place = balancer.folder().path().display().to_string();
+    let policy = text("policies/nginx.toml")
+        .replace("/etc/nginx", &place)
+        .replace("/run/nginx.pid\"", &format!("{place}/nginx.pid\"\nbinary = \"{}\"", nginx_binary()))
+        .replace("192.168.1.10:3000", &nodes[0].1.address())
+        .replace("192.168.1.11:3000", &nodes[1].1.address());
+    folder.write("policies/nginx.toml", &policy);
+    Run::new(&folder).args(["apply", "--yes"]).code(0).says("add node server-2");
+    Run::new(&folder).args(["plan", "--detailed-exitcode"]).code(0).says("No changes");
+    assert!(balancer.config().contains("keepalive 10;"), "{}", balancer.config());
 }

@@ -155,7 +155,8 @@ async fn plan(policy: &Policy, opened: &[Opened<'_>], connections: &Connections)
 
 /// Plans, runs every step, and plans again: the addresses that were to change, and those that still are.
 async fn apply(policy: &Policy) -> (Vec<String>, Vec<String>) {
-    let opened = session::open(policy, Duration::from_secs(5)).unwrap_or_else(|failure| panic!("{failure:?}"));
+    let opened = session::open(policy, Duration::from_secs(5), evenkeel::provider::Depth::Exact)
+        .unwrap_or_else(|failure| panic!("{failure:?}"));
     let connections = session::connect(&opened, &Selection::default()).await;
     let planned = plan(policy, &opened, &connections).await;
     for step in &planned.plan.steps {

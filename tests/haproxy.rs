@@ -166,11 +166,27 @@ fn what_somebody_drained_by_hand_is_told_and_left() {
 }
 
 #[test]
-fn a_reload_that_cannot_bind_leaves_the_file_and_the_old_worker() {
+fn a_port_that_somebody_else_has_is_found_before_anything_is_touched() {
     let pool = Pool::start();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = taken.local_addr().expect("an address").port();
     pool.balancer.edit("frontend fe\n", &format!("frontend fe\n    bind 127.0.0.1:{port}\n"));
+    let before = (pool.balancer.config(), pool.balancer.master("show proc").lines().count());
+    pool.policy("", "[haproxy.web.balance]\nalgorithm = \"least-connections\"\n");
+    let load = Load::start(pool.balancer.port(), &[Client::Single, Client::KeepAlive]);
+    pool.run(&["apply", "--yes"])
+        .code(1)
+        .says(&format!("port {port} is taken by another process"))
+        .says("nothing was done");
+    let (good, bad) = load.stop();
+    assert!(good > 0 && bad.is_empty(), "{good} {bad:?}");
+    assert_eq!((pool.balancer.config(), pool.balancer.master("show proc").lines().count()), before);
+}
+
+#[test]
+fn a_reload_that_cannot_bind_leaves_the_file_and_the_old_worker() {
+    let pool = Pool::start();
+    pool.balancer.edit("frontend fe\n", "frontend fe\n    bind unix@/nonexistent/fe.sock\n");
     let before = pool.balancer.config();
     pool.policy("", "[haproxy.web.balance]\nalgorithm = \"least-connections\"\n");
     let output = pool.run(&["apply", "--yes"]).code(1);

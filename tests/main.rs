@@ -13,6 +13,8 @@ mod haproxy;
 mod invalidation;
 mod kit;
 mod laws;
+mod nginx;
+mod nginx_corpus;
 mod pgbouncer;
 #[cfg(feature = "postgres")]
 mod postgres;

@@ -139,6 +139,7 @@ fn context() -> Context {
         target: TargetId::new("postgres", "shop"),
         connect_timeout: Duration::from_secs(10),
         now: jiff::Timestamp::UNIX_EPOCH,
+        depth: evenkeel::provider::Depth::Exact,
         neighbors: evenkeel::provider::Neighbors::default(),
     }
 }

@@ -3,6 +3,7 @@
 mod cluster;
 mod fault;
 mod purge;
+mod rows;
 mod settings;
 mod ttl;
 mod warm;

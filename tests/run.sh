@@ -19,6 +19,8 @@ missing() {
         have "$program" || found+=("$program")
     done
     have setpriv || found+=(util-linux)
+    have python3 || found+=(python3)
+    [ -x .venv/bin/python ] || python3 -c 'import ensurepip, venv' 2>/dev/null || found+=(python3-venv)
     have cc || found+=(gcc libc6-dev)
     have cargo || have curl || found+=(curl ca-certificates)
     [ "${#found[@]}" = 0 ] || printf '%s\n' "${found[@]}"
@@ -43,6 +45,14 @@ mapfile -t packages < <(missing)
 if [ "${#packages[@]}" -gt 0 ]; then
     say "installing ${packages[*]}"
     install "${packages[@]}"
+fi
+
+# A reader of nginx's configurations that is not ours, to hold edits against.
+if ! .venv/bin/python -c 'import crossplane' 2>/dev/null; then
+    say "installing crossplane"
+    rm -rf .venv
+    python3 -m venv .venv
+    .venv/bin/pip install --quiet crossplane
 fi
 
 [ ! -f "$HOME/.cargo/env" ] || . "$HOME/.cargo/env"

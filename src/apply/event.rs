@@ -17,6 +17,8 @@ pub enum Ending {
     Already,
     /// It failed; the target is as it was, or as the message says.
     Failed,
+    /// It did what could be done, and the message says what could not; the steps after it run.
+    Partly,
     /// It was not started because something before it failed.
     Skipped,
     /// It was not started because the run was called off.

@@ -221,6 +221,7 @@ impl<'a> Run<'a> {
                 }
             },
             Err(error) if error.kind() == ErrorKind::InDoubt => outcome(step, Ending::InDoubt, begun, Some(&error)),
+            Err(error) if error.kind() == ErrorKind::Partly => outcome(step, Ending::Partly, begun, Some(&error)),
             Err(error) => outcome(step, Ending::Failed, begun, Some(&error)),
         };
         self.record(|record| record.end(step, ended))

@@ -1,4 +1,5 @@
-//! Locks: taken on every target that is to change, in order, before anything is read for the last time.
+//! Locks: taken on every target that is to change, before anything is read for the last time. In order where they are waited for;
+//! where nothing is waited for, no order is needed.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -14,9 +15,30 @@ use crate::provider::{Busy, Claim, Connection, Holder};
 /// The longest pause between two tries.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The locks of a run, released when dropped.
+/// The locks of a run, by target, released when dropped.
 #[derive(Debug, Default)]
-pub struct Locks(Vec<Box<dyn Any + Send>>);
+pub struct Locks(BTreeMap<TargetId, Box<dyn Any + Send>>);
+
+impl Locks {
+    /// The locks of these targets alone, where all of them are held; the others are released. Otherwise none, and all are released.
+    #[must_use]
+    pub fn only<'t>(mut self, targets: impl IntoIterator<Item = &'t TargetId>) -> Option<Self> {
+        let kept: Option<BTreeMap<_, _>> = targets.into_iter().map(|target| self.0.remove_entry(target)).collect();
+        kept.map(Self)
+    }
+}
+
+/// Takes the locks that are to be had at once, and waits for none. Whoever is not locked so is locked by [`take`] once it is known to
+/// change: until then neither a holder nor a target that refuses the lock is in anybody's way.
+pub async fn take_free(targets: &BTreeMap<TargetId, &dyn Connection>, holder: &Holder) -> Locks {
+    let tries = targets.iter().map(|(target, connection)| async move {
+        match connection.lock(holder).await {
+            Ok(Claim::Ours(lock)) => Some((target.clone(), lock)),
+            Ok(Claim::Busy(_)) | Err(_) => None,
+        }
+    });
+    Locks(futures_util::future::join_all(tries).await.into_iter().flatten().collect())
+}
 
 /// Takes the lock of every target, in the order of their ids so that two runs cannot wait for each other, waiting `patience` in all.
 ///
@@ -36,7 +58,7 @@ pub async fn take(
         loop {
             match connection.lock(holder).await.map_err(|error| error.context(target))? {
                 Claim::Ours(lock) => {
-                    locks.0.push(lock);
+                    locks.0.insert(target.clone(), lock);
                     break;
                 }
                 Claim::Busy(busy) if Instant::now() >= deadline => return Err(locked(target, &busy, patience)),

@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::model::{Action, Change, Severity, text};
 use crate::plan::Plan;
 use crate::policy::{self, Edit, File, Input, Lookup, Policy, Resource, edit};
+use crate::provider::Depth;
 use crate::provider::file::{self, Fingerprint};
 
 /// Adopts every change of the plan: the policy then says what is there.
@@ -100,7 +101,7 @@ fn check(globals: &Globals, policy: &Policy, edited: &BTreeMap<Arc<str>, String>
     let opened = if broken {
         Err(Failure::Policy(diagnostics, after.sources.clone()))
     } else {
-        session::open(&after, globals.connect_timeout).map(drop)
+        session::open(&after, globals.connect_timeout, Depth::Exact).map(drop)
     };
     opened.map_err(|failure| match failure {
         Failure::Policy(diagnostics, _) => {

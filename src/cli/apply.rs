@@ -1,4 +1,7 @@
-//! `evenkeel apply`: plan, hold it against what was approved, lock, plan once more, run.
+//! `evenkeel apply`: plan, hold it against what was approved, and run it under the locks of what it changes.
+//!
+//! Where nobody is asked, the locks that are free are taken first, and one look is enough. Whatever was planned without its lock is
+//! locked and planned once more: somebody took his time to answer, or somebody else held the lock.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -15,7 +18,8 @@ use super::world::World;
 use super::{plan, show};
 use crate::apply::executor::OnFailure;
 use crate::apply::journal::Fact;
-use crate::apply::{Ending, Event, Journal, Lane, Options, Outcome, Run, lock};
+use crate::apply::lock::{self, Locks};
+use crate::apply::{Ending, Event, Journal, Lane, Options, Outcome, Run};
 use crate::error::Error;
 use crate::model::{Pattern, TargetId, text};
 use crate::plan::Document;
@@ -23,6 +27,7 @@ use crate::plan::approval;
 use crate::plan::gate::{self, Allow};
 use crate::plan::make::{Planned, Purpose, Selection};
 use crate::policy::Policy;
+use crate::provider::Depth;
 use crate::provider::{Connection, Holder};
 use crate::render::{self, Format, Topic};
 
@@ -34,8 +39,13 @@ pub async fn run(world: &World, globals: &Globals, args: &ApplyArgs) -> Result {
     let selection = plan::selection(&args.select);
     let policy = load::policy(world, globals, &args.policy.paths, References::Resolved)?;
     let by_target = by_target(&policy)?;
-    let opened = session::open(&policy, globals.connect_timeout)?;
+    let opened = session::open(&policy, globals.connect_timeout, Depth::Exact)?;
     let connections = session::connect(&opened, &selection).await;
+    let holder = world.holder();
+    let early = match asking(args) {
+        Asking::Nobody => lock::take_free(&reached(&connections, |_| true), &holder).await,
+        Asking::Somebody => Locks::default(),
+    };
     let mut planned = session::plan(&policy, &opened, &connections, &selection, Purpose::Apply).await?;
     gate::grant(&mut planned.plan.steps, &allowed);
     let document = Document::from(&planned.plan);
@@ -54,16 +64,22 @@ pub async fn run(world: &World, globals: &Globals, args: &ApplyArgs) -> Result {
     refuse(&planned, &allowed, &by_target)?;
     confirm(world, args)?;
 
-    let holder = world.holder();
     let mut journal = Journal::open(&world.journal(args.journal.as_deref())?, &holder.run)?;
-    let targets = lockable(&planned, &connections);
-    let mut listener = world.listener();
-    let locks = lock::take(&targets, &holder, args.lock_timeout, |event| listener.on(event)).await?;
-
-    // Under the locks everything is read once more: what runs is what is there now, and no more than what was shown.
-    let fresh = session::plan(&policy, &opened, &connections, &narrowed(&selection, &planned), Purpose::Apply).await?;
-    let now = Document::from(&fresh.plan);
-    hold(world, &document, &now)?;
+    let changing: BTreeSet<_> = planned.plan.steps.iter().map(|step| step.target.clone()).collect();
+    let targets = reached(&connections, |target| changing.contains(target));
+    let (locks, fresh, now) = match early.only(targets.keys()) {
+        Some(locks) => (locks, planned, document.clone()),
+        None => {
+            let mut listener = world.listener();
+            let locks = lock::take(&targets, &holder, args.lock_timeout, |event| listener.on(event)).await?;
+            // Under the locks everything is read once more: what runs is what is there now, and no more than what was shown.
+            let narrowed = narrowed(&selection, &planned, &changing);
+            let fresh = session::plan(&policy, &opened, &connections, &narrowed, Purpose::Apply).await?;
+            let now = Document::from(&fresh.plan);
+            hold(world, &document, &now)?;
+            (locks, fresh, now)
+        }
+    };
     journal.write(World::now(), begin(&holder, &now))?;
     let (plan, outcome) = execute(world, args, fresh, &opened, &connections, journal, &holder).await;
     drop(locks);
@@ -149,8 +165,21 @@ fn quote(flag: &str) -> String {
     if plain { flag.to_owned() } else { format!("'{}'", flag.replace('\'', r"'\''")) }
 }
 
+/// Who decides whether the plan is applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asking {
+    /// Somebody at the terminal, who takes his time.
+    Somebody,
+    /// It is decided already.
+    Nobody,
+}
+
+fn asking(args: &ApplyArgs) -> Asking {
+    if args.yes || args.plan.is_some() || args.expect.is_some() { Asking::Nobody } else { Asking::Somebody }
+}
+
 fn confirm(world: &World, args: &ApplyArgs) -> Result<()> {
-    if args.yes || args.plan.is_some() || args.expect.is_some() {
+    if asking(args) == Asking::Nobody {
         return Ok(());
     }
     let refusal = |text: &str| Err(Failure::Refusal(Exit::Refused, text.to_owned()));
@@ -163,20 +192,19 @@ fn confirm(world: &World, args: &ApplyArgs) -> Result<()> {
     }
 }
 
-fn lockable<'c>(planned: &Planned, connections: &'c Connections) -> BTreeMap<TargetId, &'c dyn Connection> {
-    let changing: BTreeSet<_> = planned.plan.steps.iter().map(|step| &step.target).collect();
+/// The connections that there are, of the targets that `wanted` takes.
+fn reached(connections: &Connections, wanted: impl Fn(&TargetId) -> bool) -> BTreeMap<TargetId, &dyn Connection> {
     connections
         .iter()
-        .filter(|(target, _)| changing.contains(target))
+        .filter(|(target, _)| wanted(target))
         .filter_map(|(target, connection)| Some((target.clone(), connection.as_ref().ok()?.as_ref())))
         .collect()
 }
 
 /// The selection, narrowed to the targets that are locked.
-fn narrowed(selection: &Selection, planned: &Planned) -> Selection {
-    let changing: BTreeSet<_> = planned.plan.steps.iter().map(|step| &step.target).collect();
+fn narrowed(selection: &Selection, planned: &Planned, locked: &BTreeSet<TargetId>) -> Selection {
     let mut narrowed = selection.clone();
-    let untouched = planned.plan.targets.iter().filter(|target| !changing.contains(&target.id));
+    let untouched = planned.plan.targets.iter().filter(|target| !locked.contains(&target.id));
     narrowed.exclude.extend(untouched.map(|target| Pattern::new(target.id.to_string())));
     narrowed
 }
@@ -270,7 +298,7 @@ fn exit(outcome: &Outcome, coverage: Coverage) -> Exit {
     match () {
         () if whole && coverage == Coverage::Partial => Exit::Incomplete,
         () if whole => Exit::Done,
-        () if ended(&[Ending::Done, Ending::InDoubt]) => Exit::Partial,
+        () if ended(&[Ending::Done, Ending::InDoubt, Ending::Partly]) => Exit::Partial,
         () => Exit::Error,
     }
 }

@@ -138,6 +138,9 @@ pub struct PlanArgs {
     /// Plan against a live state saved by `export`, with no system at all
     #[arg(long, value_name = "FILE")]
     pub live: Option<PathBuf>,
+    /// Estimate from about N keys where looking at all is dear; applying looks at all of them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1_000..))]
+    pub sample: Option<u64>,
     /// Exit 2 when there are changes
     #[arg(long)]
     pub detailed_exitcode: bool,
@@ -213,6 +216,9 @@ pub struct DriftArgs {
     /// Make HTML with this minijinja template instead of the built-in one
     #[arg(long, value_name = "FILE")]
     pub template: Option<PathBuf>,
+    /// Estimate from about N keys where looking at all is dear; applying looks at all of them
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1_000..))]
+    pub sample: Option<u64>,
     /// Write the live values into the policy files, comments kept
     #[arg(long)]
     pub adopt: bool,

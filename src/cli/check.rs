@@ -9,11 +9,12 @@ use crate::model::{Check, Verdict, text};
 use crate::plan::checks;
 use crate::plan::checks::Subject;
 use crate::policy::Resource;
+use crate::provider::Depth;
 
 /// Runs the verb.
 pub fn run(world: &World, globals: &Globals, args: &PathArgs) -> Result {
     let policy = load::policy(world, globals, &args.paths, References::Offline)?;
-    let opened = session::open(&policy, globals.connect_timeout)?;
+    let opened = session::open(&policy, globals.connect_timeout, Depth::Exact)?;
     let origin = |resource: &Resource| policy.sources.origin(&resource.place);
     let subjects: Vec<_> = policy.targets.iter().map(|target| Subject::of_policy(target, origin)).collect();
     let failing: Vec<_> = checks::across(&subjects)

@@ -8,6 +8,7 @@ use super::world::World;
 use super::{adopt, plan, session};
 use crate::plan::Document;
 use crate::plan::make::Purpose;
+use crate::provider::Depth;
 use crate::render::Topic;
 
 /// Runs the verb.
@@ -16,7 +17,7 @@ pub async fn run(world: &World, globals: &Globals, args: &DriftArgs) -> Result {
     let emitter = Emitter::new(world, Topic::Drift, Some(next), args.template.as_deref())?.key(globals.env.as_deref());
     let selection = plan::selection(&args.select);
     let policy = load::policy(world, globals, &args.policy.paths, References::Resolved)?;
-    let opened = session::open(&policy, globals.connect_timeout)?;
+    let opened = session::open(&policy, globals.connect_timeout, args.sample.map_or(Depth::AsSet, Depth::Sample))?;
     let connections = session::connect(&opened, &selection).await;
     let planned = session::plan(&policy, &opened, &connections, &selection, Purpose::Drift).await?;
     let document = Document::from(&planned.plan);

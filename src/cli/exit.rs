@@ -67,6 +67,7 @@ impl Exit {
             ErrorKind::Usage => Self::Usage,
             ErrorKind::Locked => Self::Locked,
             ErrorKind::Conflict => Self::Stale,
+            ErrorKind::Partly => Self::Partial,
             ErrorKind::Transient
             | ErrorKind::Unreachable
             | ErrorKind::Denied

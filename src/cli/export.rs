@@ -14,6 +14,7 @@ use super::{emit, grants};
 use crate::error::Error;
 use crate::model::{Attributes, Kind, ResourceId, Value, value};
 use crate::policy::{self, File, Lookup, Node, NodeValue, Policy, Table, Target};
+use crate::provider::Depth;
 use crate::provider::{Breadth, Descriptor};
 use crate::render::mask::masks;
 
@@ -86,7 +87,7 @@ async fn one(
     target: &str,
     descriptor: &Descriptor,
 ) -> Result<String> {
-    let opened = session::open(policy, globals.connect_timeout)?;
+    let opened = session::open(policy, globals.connect_timeout, Depth::AsSet)?;
     let Opened { target: declared, driver, .. } = session::find(&opened, target)?;
     let survey = driver.connect().await?.survey(None, Breadth::Everything).await?;
     if let Some(gap) = survey.gaps.first() {

@@ -79,6 +79,7 @@ fn word(ending: Ending) -> &'static str {
         Ending::Done => "done",
         Ending::Already => "already done",
         Ending::Failed => "failed",
+        Ending::Partly => "done in part",
         Ending::Skipped => "skipped",
         Ending::Canceled => "canceled",
         Ending::InDoubt => "in doubt",

@@ -10,6 +10,7 @@ use super::world::World;
 use crate::error::Error;
 use crate::model::{Diagnostic, Severity};
 use crate::policy::{self, File, Input, Lookup, Policy, Vocabulary, codes};
+use crate::provider::Depth;
 use crate::providers::REGISTRY;
 
 /// What becomes of `{ env = … }` and `{ file = … }`.
@@ -57,7 +58,7 @@ pub fn use_files(world: &World, base: &[File], overlays: &[File], lookup: Lookup
 /// What the providers say of the part that could be read, so that all problems are told at once. What they miss, or do not
 /// accept as a whole, may be in the part that could not.
 fn further(policy: &Policy) -> Vec<Diagnostic> {
-    match session::open(policy, Duration::ZERO) {
+    match session::open(policy, Duration::ZERO, Depth::Exact) {
         Err(Failure::Policy(mut found, _)) => {
             found.retain(|diagnostic| !matches!(diagnostic.code, codes::MISSING_KEY | codes::REJECTED));
             found

@@ -10,6 +10,7 @@ use crate::model::{Pattern, Verdict};
 use crate::plan::Document;
 use crate::plan::make::{Purpose, Selection};
 use crate::policy::Lookup;
+use crate::provider::Depth;
 use crate::render::Topic;
 
 /// Runs the verb.
@@ -22,7 +23,7 @@ pub async fn run(world: &World, globals: &Globals, args: &PlanArgs) -> Result {
     let selection = selection(&args.select);
     let references = if args.live.is_some() { References::Offline } else { References::Resolved };
     let policy = load::policy(world, globals, &args.policy.paths, references)?;
-    let opened = session::open(&policy, globals.connect_timeout)?;
+    let opened = session::open(&policy, globals.connect_timeout, args.sample.map_or(Depth::AsSet, Depth::Sample))?;
     let planned = match &args.live {
         Some(file) => {
             let saved = load::use_files(world, &[load::read(file)?], &[], Lookup::Offline)?;

@@ -22,6 +22,7 @@ use super::load::{self, References};
 use super::world::World;
 use super::{session, worker};
 use crate::error::Error;
+use crate::provider::Depth;
 use crate::worker::{Ledger, Tally, Until};
 
 /// A number's name, what it says, and where it is.
@@ -39,7 +40,7 @@ const HEALTHY: Duration = Duration::from_mins(1);
 /// Runs the verb.
 pub async fn run(world: &World, globals: &Globals, args: &ServeArgs) -> Result {
     let policy = load::policy(world, globals, &args.policy.paths, References::Resolved)?;
-    let opened = session::open(&policy, globals.connect_timeout)?;
+    let opened = session::open(&policy, globals.connect_timeout, Depth::AsSet)?;
     let listener = TcpListener::bind(args.listen).await.map_err(|error| {
         Error::usage(format!("`{}` cannot be listened on: {error}", args.listen)).hint("name another with --listen")
     })?;

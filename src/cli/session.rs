@@ -10,7 +10,7 @@ use crate::error;
 use crate::model::{Diagnostic, Kind, Severity, TargetId, text};
 use crate::plan::make::{self, Looked, Planned, Purpose, Selection};
 use crate::policy::{Policy, Target};
-use crate::provider::{Breadth, Connection, Context, Driver, Neighbors, Survey};
+use crate::provider::{Breadth, Connection, Context, Depth, Driver, Neighbors, Survey};
 use crate::providers::REGISTRY;
 
 /// How many targets are connected to and read at the same time.
@@ -50,16 +50,16 @@ pub type Connections = BTreeMap<TargetId, error::Result<Box<dyn Connection>>>;
 ///
 /// # Errors
 /// Every problem of every target, together.
-pub fn open(policy: &Policy, connect_timeout: Duration) -> Result<Vec<Opened<'_>>> {
+pub fn open(policy: &Policy, connect_timeout: Duration, depth: Depth) -> Result<Vec<Opened<'_>>> {
     let mut opened = Vec::with_capacity(policy.targets.len());
     let mut problems = Vec::new();
-    let neighbors = Neighbors::of(policy);
     let now = jiff::Timestamp::now();
+    let neighbors = Neighbors::of(policy, REGISTRY, connect_timeout, now);
     for target in &policy.targets {
         let Some(descriptor) = REGISTRY.iter().find(|descriptor| descriptor.name == target.id.provider) else {
             continue;
         };
-        let context = Context { target: target.id.clone(), connect_timeout, now, neighbors: neighbors.clone() };
+        let context = Context { target: target.id.clone(), connect_timeout, now, depth, neighbors: neighbors.clone() };
         match (descriptor.open)(target, context, &policy.sources) {
             Ok(driver) => opened.push(Opened { target, kinds: descriptor.kinds, driver }),
             Err(found) => problems.extend(found),

@@ -5,11 +5,12 @@ use super::exit::{Exit, Failure, Result};
 use super::load::{self, References};
 use super::session;
 use super::world::World;
+use crate::provider::Depth;
 
 /// Runs the verb.
 pub async fn run(world: &World, globals: &Globals, args: &UnlockArgs) -> Result {
     let policy = load::policy(world, globals, &args.policy, References::Resolved)?;
-    let opened = session::open(&policy, globals.connect_timeout)?;
+    let opened = session::open(&policy, globals.connect_timeout, Depth::Exact)?;
     let one = session::find(&opened, &args.target)?;
     if !args.yes {
         match world.confirm(&format!("Do you really want to release the lock of {}?", one.target.id)) {

@@ -3,14 +3,13 @@
 //! Left out: counts, facts, evidence, notes, titles, origins, the policy itself, and targets that nothing would be done to.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::document::{Change, Document, Hazard, ResourceChange, Step};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Value, Verdict, value};
+use crate::model::{Value, Verdict, hex, value};
 
 /// The digest over everything in `document` that is approved: SHA-256, in hex.
 pub fn digest(document: &Document) -> String {
@@ -19,10 +18,7 @@ pub fn digest(document: &Document) -> String {
     // The prefix keeps this digest apart from every other one, and from a later version of the rule below.
     hash.update(b"evenkeel plan 1\n");
     hash.update(text);
-    hash.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    hex(&hash.finalize())
 }
 
 /// Holds a document against its own `plan_id`.

@@ -1,7 +1,6 @@
 //! Loading: files in, a policy and all its problems out. Does no I/O: whoever calls reads the files and looks up the secrets.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -10,7 +9,7 @@ use super::reference::{self, Allowed, Lookup};
 use super::shape::{self, Level};
 use super::{Entry, Guards, Node, NodeValue, Policy, Resource, Sources, Table, Target, Vocabulary};
 use super::{codes, expand, join, keys, order, parse};
-use crate::model::{Diagnostic, Kind, Many, Place, ResourceId, TargetId};
+use crate::model::{Diagnostic, Kind, Many, Place, ResourceId, TargetId, hex};
 
 /// A policy file as it was read.
 #[derive(Clone, Debug)]
@@ -191,9 +190,5 @@ fn digest(base: &[File], overlays: &[File]) -> String {
             }
         }
     }
-    hash.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing to a text cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    hex(&hash.finalize())
 }

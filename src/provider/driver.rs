@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Breadth, Claim, Context, Evicted, Eviction, Feed, Gap, Grants, Holder, Progress};
+use super::{Breadth, Claim, Context, Evicted, Eviction, Feed, Gap, Grants, Holder, Progress, Sink};
 use crate::error::Result;
 use crate::model::{
     Action, Attributes, Check, Diagnostic, Facts, Hazard, HazardKind, Impact, Kind, Origin, ResourceId, Stage,
@@ -33,6 +33,8 @@ pub struct Descriptor {
     pub hazards: &'static [HazardKind],
     /// The least privileges.
     pub grants: Grants,
+    /// Whether it answers queries in SQL.
+    pub speaks_sql: bool,
     /// Decodes a target of the policy and checks it offline.
     pub open: Open,
     /// The JSON Schemas of its settings and of its specifications.
@@ -60,6 +62,10 @@ pub trait Connection: Send + Sync + fmt::Debug {
     fn lock<'a>(&'a self, holder: &'a Holder) -> Later<'a, Result<Claim<Box<dyn Any + Send>>>>;
     /// Releases a lock that somebody else left behind.
     fn unlock(&self) -> Later<'_, Result<String>>;
+    /// The columns of a query's result.
+    fn columns<'a>(&'a self, sql: &'a str) -> Later<'a, Result<Vec<String>>>;
+    /// Runs a query; every row that came is in the sink's blocks when this ends, also where it ends in an error, which says how far it came.
+    fn rows<'a>(&'a self, sql: &'a str, columns: &'a [String], sink: Sink) -> Later<'a, Result<()>>;
     /// Opens the changes that wait to be told to caches; none where there never are any.
     fn feed(&self) -> Later<'_, Result<Option<Box<dyn Feed>>>>;
     /// Removes keys from this cache.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::driver::{Connection, Descriptor, Drafted, Drift, Driver, Later, Pair, Survey, Surveyor, Wanted};
 use super::{
     Breadth, Claim, Context, Delta, Evicted, Eviction, Feed, Gap, Holder, Live, Pairing, Problem, Progress, Provider,
-    Reading, Scope, Want,
+    Reading, Scope, Sink, Want,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Attributes, Check, Comparison, Diagnostic, Facts, Kind, ResourceId, Sources, value};
@@ -23,6 +23,7 @@ pub const fn describe<P: Provider>() -> Descriptor {
         kinds: P::KINDS,
         hazards: P::HAZARDS,
         grants: P::GRANTS,
+        speaks_sql: P::SPEAKS_SQL,
         open: open::<P>,
         schema: |generator| (generator.subschema_for::<P::Settings>(), generator.subschema_for::<P::Spec>()),
         defaults: defaults::<P>,
@@ -116,7 +117,9 @@ fn open<P: Provider>(
         Ok(settings) => {
             let mut all = wants.compared.clone();
             all.extend(wants.contracts.iter().cloned());
-            problems.extend(P::check(&settings, &all).into_iter().map(|p| locate(p, &resources, Some(target))));
+            let mut found = P::check(&settings, &all);
+            found.extend(all.iter().filter_map(|want| unfit_source::<P>(want, &context)));
+            problems.extend(found.into_iter().map(|p| locate(p, &resources, Some(target))));
             if problems.is_empty() {
                 let (wants, resources) = (Arc::new(wants), Arc::new(resources));
                 return Ok(Box::new(Opened::<P> { context, settings, wants, resources }));
@@ -125,6 +128,17 @@ fn open<P: Provider>(
         Err(found) => problems.extend(found),
     }
     Err(problems)
+}
+
+/// What is wrong with the target whose rows `want` asks for.
+fn unfit_source<P: Provider>(want: &Want<P::Spec>, context: &Context) -> Option<Problem> {
+    let (attribute, target) = P::source(want.spec.as_ref()?)?;
+    let error = context.neighbors.speaks_sql(target).err()?;
+    let problem = Problem::of(&want.id, error.message()).at(attribute);
+    Some(match error.next() {
+        Some(hint) => problem.hint(hint),
+        None => problem,
+    })
 }
 
 /// A provider's problem as a diagnostic at the policy's line.
@@ -246,6 +260,19 @@ impl<P: Provider> Connection for Connected<P> {
 
     fn unlock(&self) -> Later<'_, Result<String>> {
         Box::pin(self.provider.unlock())
+    }
+
+    fn columns<'a>(&'a self, sql: &'a str) -> Later<'a, Result<Vec<String>>> {
+        Box::pin(self.provider.columns(sql))
+    }
+
+    fn rows<'a>(&'a self, sql: &'a str, columns: &'a [String], mut sink: Sink) -> Later<'a, Result<()>> {
+        Box::pin(async move {
+            let result = self.provider.rows(sql, columns, &mut sink).await;
+            let flushed = sink.flush().await;
+            result.map_err(|error| error.context(format!("row {}", sink.rows() + 1)))?;
+            flushed
+        })
     }
 
     fn feed(&self) -> Later<'_, Result<Option<Box<dyn Feed>>>> {

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Busy, Claim, Holder};
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::hex;
 
 /// A file as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +49,6 @@ struct Note {
 impl Fingerprint {
     /// The fingerprint of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
-        let hex = |digest: &[u8]| digest.iter().map(|byte| format!("{byte:02x}")).collect();
         Self(hex(&Sha256::digest(bytes)))
     }
 }

@@ -10,6 +10,7 @@ mod erase;
 mod feed;
 pub mod file;
 mod progress;
+mod rows;
 mod schema;
 
 use std::fmt::Display;
@@ -20,14 +21,15 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{Action, Check, Facts, Hazard, HazardKind, Impact, Kind, Origin, ResourceId, Stage};
 
-pub use context::{Context, Holder, Neighbors};
+pub use context::{Context, Depth, Holder, Neighbors};
 pub use driver::{Connection, Descriptor, Drafted, Drift, Driver, Later, Pair, Survey, Surveyor, Wanted};
 pub use erase::describe;
 pub use feed::{Ask, Backlog, Entry, Evicted, Eviction, Feed, Sort};
 pub use progress::{Progress, Tick};
+pub use rows::{Sink, sink};
 pub use schema::policy_schema;
 
 /// One system that evenkeel can tune. The order of the methods is the order in which the engine calls them.
@@ -42,6 +44,8 @@ pub trait Provider: Sized + Send + Sync + 'static {
     const HAZARDS: &'static [HazardKind];
     /// The least privileges, as text ready to paste: for planning, then what applying needs more.
     const GRANTS: Grants;
+    /// Whether it answers queries in SQL: see [`Provider::rows`].
+    const SPEAKS_SQL: bool = false;
 
     /// How to reach a target: everything in `[provider.target]` that is neither a kind nor the engine's own. Never seen by a plan.
     /// Every field that may hold a password is a [`crate::model::Secret`].
@@ -62,6 +66,13 @@ pub trait Provider: Sized + Send + Sync + 'static {
     fn check(settings: &Self::Settings, wants: &[Want<Self::Spec>]) -> Vec<Problem> {
         let _ = (settings, wants);
         Vec::new()
+    }
+
+    /// The other target whose rows a specification asks for with a query, and the attribute that names it: `("source.target", "postgres.shop")`.
+    /// The engine sees to it that the policy has that target, and that it speaks SQL. Default: none.
+    fn source(spec: &Self::Spec) -> Option<(&'static str, &str)> {
+        let _ = spec;
+        None
     }
 
     /// Connects, read-only as far as the system allows. MUST NOT change anything.
@@ -129,8 +140,28 @@ pub trait Provider: Sized + Send + Sync + 'static {
     ///
     /// # Errors
     /// `Transient` when trying again may help, `Conflict` when the target is not as planned, `InDoubt` when nobody knows,
-    /// `Failed` otherwise.
+    /// `Partly` when everything was tried and some of it cannot be done, which holds up nothing else; `Failed` otherwise.
     fn run(&self, op: &Self::Op, progress: &Progress) -> impl Future<Output = Result<()>> + Send;
+
+    /// The columns of a query's result, without running it. Only asked where [`Provider::SPEAKS_SQL`].
+    ///
+    /// # Errors
+    /// `Usage` where the system does not take the query as it stands, in its own words.
+    fn columns(&self, sql: &str) -> impl Future<Output = Result<Vec<String>>> + Send {
+        let _ = sql;
+        async { Err(Error::bug(format!("`{}` does not speak SQL", Self::NAME))) }
+    }
+
+    /// Runs a query and puts its rows into `sink` as they come, each an object with the named columns, all of them where none is named.
+    /// MUST NOT be able to write, hold more than a few rows at a time, or wait for the system without end.
+    /// A number, a truth value and null are JSON's own; JSON is itself; a moment is ISO 8601; bytes are `\\x` and hexadecimal digits.
+    ///
+    /// # Errors
+    /// As running a query does; what came before is in the sink.
+    fn rows(&self, sql: &str, columns: &[String], sink: &mut Sink) -> impl Future<Output = Result<()>> + Send {
+        let _ = (sql, columns, sink);
+        async { Err(Error::bug(format!("`{}` does not speak SQL", Self::NAME))) }
+    }
 
     /// Opens the changes that wait to be told to caches. Default: there never are any.
     ///

@@ -6,6 +6,9 @@ pub mod balancer;
 pub mod caddy;
 pub mod haproxy;
 mod json;
+#[cfg(feature = "redis")]
+pub mod key_lock;
+pub mod nginx;
 #[cfg(feature = "postgres")]
 pub mod pgbouncer;
 #[cfg(feature = "postgres")]
@@ -23,6 +26,7 @@ pub static REGISTRY: &[Descriptor] = &[
     #[cfg(feature = "http")]
     crate::provider::describe::<caddy::Caddy>(),
     crate::provider::describe::<haproxy::Haproxy>(),
+    crate::provider::describe::<nginx::Nginx>(),
     #[cfg(feature = "postgres")]
     crate::provider::describe::<pgbouncer::Pgbouncer>(),
     #[cfg(feature = "postgres")]

@@ -71,8 +71,8 @@ pub fn json(outcome: &Outcome, steps: &[Step]) -> String {
     format!("{all:#}\n")
 }
 
-const ALL: [Ending; 6] =
-    [Ending::Done, Ending::Already, Ending::Failed, Ending::InDoubt, Ending::Skipped, Ending::Canceled];
+const ALL: [Ending; 7] =
+    [Ending::Done, Ending::Already, Ending::Partly, Ending::Failed, Ending::InDoubt, Ending::Skipped, Ending::Canceled];
 
 fn paired<'a>(outcome: &'a Outcome, steps: &'a [Step]) -> impl Iterator<Item = (&'a StepOutcome, &'a Step)> {
     let by_id: BTreeMap<StepId, &Step> = steps.iter().map(|step| (step.id, step)).collect();
@@ -85,7 +85,7 @@ fn of_step(ended: &StepOutcome, step: &Step) -> Vec<Line> {
     let mut first =
         Line::new(role, format!("  {mark} ")).with(Role::Quiet, format!("[{}] ", id.0)).with(Role::Plain, &step.title);
     match ending {
-        Ending::Done | Ending::Already | Ending::Failed | Ending::InDoubt => {
+        Ending::Done | Ending::Already | Ending::Partly | Ending::Failed | Ending::InDoubt => {
             if *ending == Ending::Already {
                 first = first.with(Role::Quiet, "  already done");
             }
@@ -99,7 +99,7 @@ fn of_step(ended: &StepOutcome, step: &Step) -> Vec<Line> {
         }
     }
     let mut lines = vec![first];
-    if matches!(ending, Ending::Failed | Ending::InDoubt) {
+    if matches!(ending, Ending::Partly | Ending::Failed | Ending::InDoubt) {
         let command = step.command.lines().map(|line| Line::new(Role::Command, format!("      {line}")));
         lines.extend(command);
     }
@@ -117,8 +117,9 @@ fn closing(outcome: &Outcome) -> Vec<Line> {
         (true, _) => Line::new(Role::Good, "Applied: nothing to do."),
         (_, true) => Line::new(Role::Good, format!("Applied: {}.", words.join(", "))),
         _ => {
-            let none =
-                [Ending::Done, Ending::Already, Ending::InDoubt].iter().all(|ending| count(outcome, *ending) == 0);
+            let none = [Ending::Done, Ending::Already, Ending::Partly, Ending::InDoubt]
+                .iter()
+                .all(|ending| count(outcome, *ending) == 0);
             let lead = if none { "No step succeeded" } else { "Applied in part" };
             Line::new(Role::Danger, format!("{lead}: {}.", words.join(", ")))
         }
@@ -134,7 +135,8 @@ fn closing(outcome: &Outcome) -> Vec<Line> {
         ));
     }
     if !well {
-        let broken = count(outcome, Ending::Failed) + count(outcome, Ending::InDoubt) > 0;
+        let troubles = [Ending::Partly, Ending::Failed, Ending::InDoubt];
+        let broken = troubles.into_iter().any(|ending| count(outcome, ending) > 0);
         let first = if broken { "see to what went wrong, then run" } else { "run" };
         let next = format!("Next: {first} the same `evenkeel apply` again; it goes on with what is left.");
         lines.push(Line::new(Role::Plain, next));
@@ -150,6 +152,7 @@ fn mark(ending: Ending) -> (&'static str, Role) {
     match ending {
         Ending::Done => ("✓", Role::Good),
         Ending::Already => ("=", Role::Quiet),
+        Ending::Partly => ("!", Role::Danger),
         Ending::Failed => ("✗", Role::Danger),
         Ending::InDoubt => ("?", Role::Danger),
         Ending::Skipped | Ending::Canceled => ("-", Role::Quiet),
@@ -160,6 +163,7 @@ fn mark(ending: Ending) -> (&'static str, Role) {
 fn words_of(ending: Ending) -> &'static str {
     match ending {
         Ending::Already => "already done",
+        Ending::Partly => "done in part",
         Ending::InDoubt => "in doubt",
         Ending::Done | Ending::Failed | Ending::Skipped | Ending::Canceled => word(ending),
     }
@@ -170,6 +174,7 @@ fn word(ending: Ending) -> &'static str {
     match ending {
         Ending::Done => "done",
         Ending::Already => "already",
+        Ending::Partly => "partly",
         Ending::Failed => "failed",
         Ending::InDoubt => "in_doubt",
         Ending::Skipped => "skipped",
@@ -225,9 +230,34 @@ mod tests {
             ],
             false,
         );
+        let partly = "2 keys could not be warmed: line 11: EOF while parsing an object";
+        tell("partly", &[(Ending::Partly, Some(partly)), (Ending::Done, None)], false);
         tell("called off", &[(Ending::Done, None), (Ending::Canceled, None)], true);
         tell("in doubt", &[(Ending::InDoubt, Some("connection cut after the statement was sent"))], false);
         insta::assert_snapshot!(all.join("\n"));
+    }
+
+    /// How the report of a run sums it up.
+    #[track_caller]
+    fn sums_up(endings: &[Ending], expected: &str) {
+        let endings: Vec<_> = endings.iter().map(|ending| (*ending, None)).collect();
+        let (outcome, steps) = sample(&endings);
+        let text = render(&outcome, &steps, Style::default());
+        let lead = text.lines().find_map(|line| line.strip_suffix(" Run 20261123T080000-3f2a."));
+        assert_eq!(lead, Some(expected), "{text}");
+    }
+
+    #[test]
+    fn nothing_is_applied_in_part_where_nothing_succeeded() {
+        use Ending::{Already, Canceled, Done, Failed, InDoubt, Partly, Skipped};
+        sums_up(&[Failed], "No step succeeded: 1 failed.");
+        sums_up(&[Failed, Skipped, Skipped], "No step succeeded: 1 failed, 2 skipped.");
+        sums_up(&[Canceled, Canceled], "No step succeeded: 2 canceled.");
+        // Whatever did something, or may have, is more than nothing.
+        sums_up(&[Partly], "Applied in part: 1 done in part.");
+        sums_up(&[InDoubt, Skipped], "Applied in part: 1 in doubt, 1 skipped.");
+        sums_up(&[Already, Failed], "Applied in part: 1 already done, 1 failed.");
+        sums_up(&[Done, Failed], "Applied in part: 1 done, 1 failed.");
     }
 
     #[test]

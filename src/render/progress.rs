@@ -151,6 +151,9 @@ impl Listener {
             Ending::Done => line.with(Role::Good, format!("done in {elapsed}")),
             Ending::Already => line.with(Role::Quiet, "already done"),
             Ending::Failed => line.with(Role::Danger, format!("failed after {elapsed}")).with(Role::Plain, because),
+            Ending::Partly => {
+                line.with(Role::Danger, format!("done in part after {elapsed}")).with(Role::Plain, because)
+            }
             Ending::InDoubt => line.with(Role::Danger, "in doubt").with(Role::Plain, because),
             // Nothing happened; the report at the end tells of these.
             Ending::Skipped | Ending::Canceled => return,

@@ -90,6 +90,8 @@ pub enum Client {
     KeepAlive,
     /// One for each request.
     Single,
+    /// One for all requests; a request whose old connection breaks is sent again on a new one, as browsers do.
+    Retrying,
 }
 
 /// Clients at work until they are asked how it went.
@@ -127,7 +129,12 @@ fn work(port: u16, client: Client, over: &AtomicBool) -> (u64, Vec<String>) {
     let (mut good, mut bad) = (0, Vec::new());
     let mut kept: Option<BufReader<TcpStream>> = None;
     while !over.load(Ordering::Relaxed) {
-        let outcome = request(port, &mut kept);
+        let old = kept.is_some();
+        let mut outcome = request(port, &mut kept);
+        if outcome.is_err() && old && matches!(client, Client::Retrying) {
+            kept = None;
+            outcome = request(port, &mut kept);
+        }
         match outcome {
             Ok(200) => good += 1,
             Ok(status) => bad.push(format!("{client:?}: status {status}")),

@@ -24,10 +24,8 @@ impl Haproxy {
         let pool = nodes
             .iter()
             .fold(pool.to_owned(), |text, (name, node)| text.replace(&format!("[{name}]"), &node.address()));
-        on_free_port(|port| {
-            let folder = Folder::new();
-            let place = folder.path().display();
-            let text = format!(
+        Self::of(|place, port| {
+            format!(
                 "# Edited by hand; do not reorder.\nglobal\n    log stderr local0 # everything\n\
                  \x20   stats socket {place}/admin.sock mode 600 level admin expose-fd listeners\n\
                  \x20   stats socket {place}/user.sock mode 600 level user\n\
@@ -36,11 +34,18 @@ impl Haproxy {
                  \toption idle-close-on-response\n\toption redispatch\n\tload-server-state-from-file global\n\n\
                  frontend fe\n    bind 127.0.0.1:{port}\n{frontend}    default_backend web\n\n\
                  backend web\n{pool}\n# The end.\nbackend other\n    server n1 127.0.0.1:9 disabled\n"
-            );
-            let config = folder.write("haproxy.cfg", &text);
+            )
+        })
+    }
+
+    /// Starts it in a folder of its own with the text that is made for that folder and a port.
+    pub fn of(text: impl Fn(&str, u16) -> String) -> Self {
+        on_free_port(|port| {
+            let folder = Folder::new();
+            let config = folder.write("haproxy.cfg", &text(&folder.path().display().to_string(), port));
             let console = File::create(folder.file("console.log")).expect("a file can be made");
             let mut command = Command::new("haproxy");
-            command.args(["-W", "-S"]).arg(folder.file("master.sock")).arg("-f").arg(config);
+            command.args(["-W", "-S"]).arg(folder.file("master.sock")).arg("-f").arg(config).current_dir(folder.path());
             command.env("PATH", path()).stdout(Stdio::null()).stderr(console);
             let mut daemon = Daemon::start(&mut command, folder.path());
             let socket = folder.file("admin.sock");
@@ -83,11 +88,22 @@ impl Haproxy {
 
     /// Asks its master.
     pub fn master(&self, command: &str) -> String {
-        self.say("master.sock", command)
+        let mut answer = String::new();
+        eventually(Duration::from_secs(5), || {
+            answer = self.say("master.sock", command);
+            !answer.is_empty()
+        });
+        answer
     }
 
     fn say(&self, socket: &str, command: &str) -> String {
-        let mut stream = UnixStream::connect(self.folder.file(socket)).expect("a socket is there");
+        // A master that has just started executes itself once more, and is away for a moment.
+        let mut connected = None;
+        eventually(Duration::from_secs(5), || {
+            connected = UnixStream::connect(self.folder.file(socket)).ok();
+            connected.is_some()
+        });
+        let mut stream = connected.expect("a socket is there");
         stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a limit can be set");
         writeln!(stream, "{command}").expect("a socket takes a line");
         stream.shutdown(std::net::Shutdown::Write).expect("a socket can be half closed");

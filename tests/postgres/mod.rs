@@ -86,6 +86,7 @@ impl Shop {
             target: target.id.clone(),
             connect_timeout: Duration::from_secs(10),
             now: jiff::Timestamp::UNIX_EPOCH,
+            depth: evenkeel::provider::Depth::Exact,
             neighbors: evenkeel::provider::Neighbors::default(),
         };
         let driver = (descriptor.open)(&target, context, &policy.sources).map_err(|found| tell(&policy, &found))?;
@@ -110,6 +111,7 @@ impl Shop {
                 target: target.id.clone(),
                 connect_timeout: Duration::from_secs(10),
                 now: jiff::Timestamp::UNIX_EPOCH,
+                depth: evenkeel::provider::Depth::Exact,
                 neighbors: evenkeel::provider::Neighbors::default(),
             };
             let driver = (postgres().open)(&target, context, &policy.sources).expect("a target");

@@ -53,6 +53,7 @@ fn judge(shop: &Shop, contracts: &[Value], deltas: &[Delta<Spec>]) -> String {
         target: TargetId::new("postgres", "shop"),
         connect_timeout: Duration::from_secs(5),
         now: jiff::Timestamp::UNIX_EPOCH,
+        depth: evenkeel::provider::Depth::Exact,
         neighbors: evenkeel::provider::Neighbors::default(),
     };
     let checks = shop.runtime.block_on(async {

@@ -67,3 +67,19 @@ fn a_lock_that_nobody_holds_any_more_is_named_and_released() {
     cache.settle();
     assert_eq!(cache.server.run(&["exists", "evenkeel:lock"]), "0");
 }
+
+#[test]
+fn a_lock_of_somebody_else_is_in_nobodys_way_who_changes_nothing_there() {
+    let cache = Cache::start(RULE);
+    cache.server.run(&["set", "k1", "v"]);
+    cache.settle();
+    let note = r#"{"who":"ci@runner-7","pid":4711,"run":"r1","since":"2026-01-01T00:00:00Z"}"#;
+    cache.server.run(&["set", "evenkeel:lock", note, "px", "60000"]);
+    let apply = ["apply", "--yes", "--lock-timeout", "300ms"];
+    cache.run(&apply).code(0).says("No changes");
+    // Something to do elsewhere is done, with one look at everything.
+    let elsewhere = "[app.api]\npublish = { file = \"run.json\" }\n[app.api.pool]\nmax = 10\n";
+    cache.folder.write("policies/elsewhere.toml", elsewhere);
+    cache.run(&apply).code(0).says("Applied: 1 done");
+    assert_eq!(cache.server.run(&["get", "evenkeel:lock"]), note);
+}

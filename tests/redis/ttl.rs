@@ -154,3 +154,38 @@ fn patterns_mean_what_they_mean_to_the_server() {
         assert_eq!(cache.facts()["keys"].as_u64(), Some(theirs.len() as u64), "{pattern}: {theirs:?}");
     }
 }
+
+#[test]
+fn a_sample_is_marked_as_one_and_applying_looks_at_everything() {
+    let cache = Cache::start("[redis.cache.ttl.sessions]\nmatch = \"session:*\"\nmax_ttl = \"1h\"\n");
+    cache.server.each(40_000, "redis.call('set', 'session:' .. i, 'v', 'ex', i % 4 == 0 and 9000 or 600)");
+    let args =
+        ["plan", "--sample", "4000", "--out", "plan.json", "--emit", "markdown=plan.md", "--emit", "html=plan.html"];
+    cache.run(&args).code(0).says("estimated from").says("with 95% confidence");
+    for name in ["plan.json", "plan.md", "plan.html"] {
+        assert!(cache.folder.read(name).contains("estimated from"), "{name}");
+    }
+    let plan: serde_json::Value = serde_json::from_str(&cache.folder.read("plan.json")).expect("JSON");
+    let facts = &plan["resource_changes"][0]["facts"];
+    let estimate = facts["violations"].as_u64().expect("a number");
+    assert!((8_000..12_000).contains(&estimate), "{facts:#}");
+    // What was approved is that the rule is enforced, and every key is looked at when it is.
+    cache.run(&["apply", "--plan", "plan.json"]).code(0);
+    cache.run(&["plan", "--detailed-exitcode"]).code(0).says("No changes").hides("estimated");
+    cache.run(&["drift", "--sample", "2000"]).code(0);
+    cache.run(&["plan", "--sample", "10"]).code(64).says("1000");
+}
+
+#[test]
+fn what_a_sample_missed_was_not_approved() {
+    let cache = Cache::start("[redis.cache.ttl.rare]\nmatch = \"rare:*\"\nmax_ttl = \"1h\"\n");
+    cache.server.each(100_000, "redis.call('set', 'k' .. i, 'v', 'ex', 600)");
+    cache.server.run(&["set", "rare:1", "v"]);
+    cache.run(&["plan", "--sample", "1000", "--out", "plan.json"]).code(0).says("estimated from");
+    let plan: serde_json::Value = serde_json::from_str(&cache.folder.read("plan.json")).expect("JSON");
+    if plan["resource_changes"].as_array().is_some_and(Vec::is_empty) {
+        cache.run(&["apply", "--plan", "plan.json"]).code(4);
+        assert_eq!(cache.server.run(&["ttl", "rare:1"]), "-1");
+    }
+    cache.settle();
+}

@@ -52,6 +52,7 @@ fn all_problems(base: &[(&str, &str)], overlays: &[(&str, &str)]) -> (Policy, Ve
             target: target.id.clone(),
             connect_timeout: Duration::from_secs(1),
             now: jiff::Timestamp::UNIX_EPOCH,
+            depth: crate::provider::Depth::Exact,
             neighbors: crate::provider::Neighbors::default(),
         };
         if let Err(found) = (REGISTRY[0].open)(target, context, &policy.sources) {

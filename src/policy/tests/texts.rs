@@ -231,7 +231,7 @@ proptest::proptest! {
             let (policy, mut problems) =
                 load(Input { base: &base, overlays: &overlays, vocabulary: &vocabulary, lookup: lookup() });
             for target in &policy.targets {
-                let context = Context { target: target.id.clone(), connect_timeout: Duration::from_secs(1), now: jiff::Timestamp::UNIX_EPOCH, neighbors: crate::provider::Neighbors::default() };
+                let context = Context { target: target.id.clone(), connect_timeout: Duration::from_secs(1), now: jiff::Timestamp::UNIX_EPOCH, depth: crate::provider::Depth::Exact, neighbors: crate::provider::Neighbors::default() };
                 problems.extend((REGISTRY[0].open)(target, context, &policy.sources).err().into_iter().flatten());
             }
             text(&problems, &policy.sources, Style { colour: Colour::Ansi, width: 80 });

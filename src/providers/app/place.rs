@@ -25,7 +25,7 @@ pub enum Lock {
     File(file::Lock),
     /// Beside the key.
     #[cfg(feature = "redis")]
-    Redis(super::redis::Lock),
+    Redis(crate::providers::key_lock::Lock),
 }
 
 impl Place {

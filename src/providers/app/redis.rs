@@ -1,22 +1,12 @@
 //! A document in a key of Redis: read, exchanged if it is still as it was read, locked while a run lasts.
 
-use std::sync::mpsc;
-use std::time::Duration;
-
 use redis::aio::MultiplexedConnection;
 use redis::{Client, ConnectionInfo, IntoConnectionInfo, RedisError, Script};
-use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Secret;
-use crate::provider::{Busy, Claim, Holder};
-
-/// How long a lock outlives a holder that died, and how often a living one renews it.
-const LIFE: Duration = Duration::from_secs(30);
-const RENEWAL: Duration = Duration::from_secs(10);
-/// How long letting go may hold up the end of a run.
-const LETTING_GO: Duration = Duration::from_secs(1);
+use crate::provider::{Claim, Holder};
+use crate::providers::key_lock::{self, Lock};
 
 /// Writes if the key is as it was read, keeps its expiry, and tells the channel, all in one go: nobody is told of what was not written,
 /// and nothing is written that nobody is told of. ARGV: `1` if there was a value, that value, the new one, the channel or nothing.
@@ -27,9 +17,6 @@ const EXCHANGE: &str = "local now = redis.call('get', KEYS[1]) \
     else redis.call('set', KEYS[1], ARGV[3]) end \
     if ARGV[4] ~= '' then redis.call('publish', ARGV[4], KEYS[1]) end \
     return 1";
-const RENEW: &str =
-    "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('pexpire', KEYS[1], ARGV[2]) end return 0";
-const RELEASE: &str = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0";
 
 /// A key of Redis.
 pub struct Key {
@@ -37,21 +24,6 @@ pub struct Key {
     name: String,
     channel: Option<String>,
     place: String,
-}
-
-/// Holds the lock until it is dropped.
-#[derive(Debug)]
-pub struct Lock {
-    let_go: Option<oneshot::Sender<()>>,
-    gone: mpsc::Receiver<()>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Note {
-    who: String,
-    pid: u32,
-    run: String,
-    since: String,
 }
 
 impl std::fmt::Debug for Key {
@@ -143,48 +115,7 @@ impl Key {
     /// # Errors
     /// As the server says.
     pub async fn lock(&self, holder: &Holder) -> Result<Claim<Lock>> {
-        let Holder { who, pid, run, since } = holder.clone();
-        let text = serde_json::to_string(&Note { who, pid, run, since })
-            .map_err(|error| Error::bug("a lock note").because(error))?;
-        let (mut connection, key) = (self.connection.clone(), self.lock_key());
-        let life = u64::try_from(LIFE.as_millis()).unwrap_or(u64::MAX);
-        let mut set = redis::cmd("SET");
-        set.arg(&key).arg(&text).arg("NX").arg("PX").arg(life);
-        let ours: Option<String> = set.query_async(&mut connection).await.map_err(fault)?;
-        if ours.is_none() {
-            let held: Option<String> = redis::cmd("GET").arg(&key).query_async(&mut connection).await.map_err(fault)?;
-            let note = held.and_then(|text| serde_json::from_str::<Note>(&text).ok());
-            return Ok(Claim::Busy(match note {
-                Some(Note { who, pid, run, since }) => {
-                    Busy { holder: format!("{who}, pid {pid}, run {run}"), since: Some(since) }
-                }
-                None => Busy { holder: "somebody who has not said who".into(), since: None },
-            }));
-        }
-        let (let_go, mut told) = oneshot::channel();
-        let (going, gone) = mpsc::channel();
-        tokio::spawn(async move {
-            loop {
-                tokio::select! {
-                    _ = &mut told => break,
-                    () = tokio::time::sleep(RENEWAL) => {
-                        let renewed: Result<i64> =
-                            Script::new(RENEW).key(&key).arg(&text).arg(life).invoke_async(&mut connection).await.map_err(fault);
-                        if let Err(error) = renewed {
-                            tracing::warn!(%error, "the lock was not renewed");
-                        }
-                    }
-                }
-            }
-            let released: Result<i64> =
-                Script::new(RELEASE).key(&key).arg(&text).invoke_async(&mut connection).await.map_err(fault);
-            if let Err(error) = released {
-                tracing::warn!(%error, "the lock was not released; it expires by itself");
-            }
-            // Whoever waits may have stopped waiting.
-            let _ = going.send(());
-        });
-        Ok(Claim::Ours(Lock { let_go: Some(let_go), gone }))
+        key_lock::take(self.connection.clone(), &self.lock_key(), holder).await.map_err(fault)
     }
 
     /// Deletes the lock, whoever holds it.
@@ -192,17 +123,6 @@ impl Key {
     /// # Errors
     /// As the server says.
     pub async fn unlock(&self) -> Result<String> {
-        let (mut connection, key) = (self.connection.clone(), self.lock_key());
-        let gone: i64 = redis::cmd("DEL").arg(&key).query_async(&mut connection).await.map_err(fault)?;
-        Ok(if gone == 0 { format!("there is no lock `{key}`") } else { format!("deleted the key `{key}`") })
-    }
-}
-
-impl Drop for Lock {
-    fn drop(&mut self) {
-        if let Some(let_go) = self.let_go.take() {
-            let _ = let_go.send(());
-            let _ = self.gone.recv_timeout(LETTING_GO);
-        }
+        key_lock::break_open(self.connection.clone(), &self.lock_key()).await.map_err(fault)
     }
 }

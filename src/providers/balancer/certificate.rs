@@ -14,7 +14,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::spec::{Pem, Tls};
 use crate::error::{Error, Result};
-use crate::model::{Facts, ResourceId, Secret, text};
+use crate::model::{Facts, ResourceId, Secret, hex, text};
 use crate::provider::{Problem, file};
 
 /// A certificate with its issuers, without its key.
@@ -273,10 +273,6 @@ fn blocks(pem: &[u8], label: &str) -> Vec<String> {
         inside &= !line.starts_with("-----END ");
     }
     found
-}
-
-fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn day(moment: Timestamp) -> String {

@@ -5,6 +5,7 @@ pub mod capability;
 pub mod capacity;
 pub mod certificate;
 pub mod hazard;
+pub mod marker;
 pub mod reuse;
 pub mod spec;
 pub mod version;

@@ -18,6 +18,8 @@ pub struct Bind {
     pub at: usize,
     /// Its certificates' files.
     pub certificates: Vec<PathBuf>,
+    /// Whether there is a list of certificates beside them.
+    pub listed: bool,
     /// The versions; `None` where they are said in words that have no name in the policy.
     pub protocols: Option<BTreeSet<Protocol>>,
     /// The ciphers up to TLS 1.2.
@@ -54,10 +56,11 @@ pub fn read(cfg: &Cfg, sections: &[(String, String, Range<usize>)], backend: &st
                 at,
                 certificates: own
                     .iter()
-                    .filter(|parameter| matches!(parameter.key.as_str(), "crt" | "crt-list"))
+                    .filter(|parameter| parameter.key == "crt")
                     .filter_map(|parameter| Some(PathBuf::from(&parameter.value.as_ref()?.text)))
                     .map(|path| base.as_ref().map_or(path.clone(), |base| PathBuf::from(base).join(path)))
                     .collect(),
+                listed: own.iter().any(|parameter| parameter.key == "crt-list"),
                 protocols: protocols(&own, &options),
                 ciphers: text("ciphers").or_else(|| told("ssl-default-bind-ciphers")),
                 suites: text("ciphersuites").or_else(|| told("ssl-default-bind-ciphersuites")),

@@ -45,7 +45,8 @@ pub fn online(site: &Site, pairs: &mut [Pairing<Spec>]) -> Vec<Problem> {
     for Pairing { id, want, live } in pairs {
         settle(want, live.as_mut());
         match (&mut *want, live.as_mut()) {
-            (Spec::Tls(want), live) => problems.extend(tls_problems(site, id, want, live)),
+            (Spec::Tls(want), Some(Spec::Tls(live))) => problems.extend(tls_problems(site, id, want, live)),
+            (Spec::Tls(_), _) => problems.push(unspoken(site, id)),
             (Spec::Sticky(want), _) => problems.extend(sticky_problems(site, id, want)),
             _ => {}
         }
@@ -65,19 +66,20 @@ pub fn online(site: &Site, pairs: &mut [Pairing<Spec>]) -> Vec<Problem> {
     problems
 }
 
-fn tls_problems(site: &Site, id: &ResourceId, want: &mut Tls, live: Option<&mut Spec>) -> Vec<Problem> {
+/// Nobody speaks TLS there.
+fn unspoken(site: &Site, id: &ResourceId) -> Problem {
+    let message = format!("no frontend that leads to `{}` has a `bind … ssl` line", site.layout.name());
+    Problem::of(id, message)
+        .hint("write `bind :443 ssl crt FILE` into the frontend and reload; from then on it is tuned here")
+}
+
+fn tls_problems(site: &Site, id: &ResourceId, want: &mut Tls, live: &mut Tls) -> Vec<Problem> {
     let (layout, mut found) = (&site.layout, Vec::new());
-    let backend = layout.section.split(' ').next_back().unwrap_or_default();
-    let Some(Spec::Tls(live)) = live else {
-        let message = format!("no frontend that leads to `{backend}` has a `bind … ssl` line");
-        return vec![
-            Problem::of(id, message)
-                .hint("write `bind :443 ssl crt FILE` into the frontend and reload; from then on it is tuned here"),
-        ];
-    };
     if want.certificate.is_some() && site.tls.place.is_none() {
-        let message =
-            format!("the frontends that lead to `{backend}` serve more than one certificate, or a folder of them");
+        let backend = layout.name();
+        let message = format!(
+            "the frontends that lead to `{backend}` serve more than one certificate, or a list or folder of them"
+        );
         found.push(
             Problem::of(id, message)
                 .at("certificate")
@@ -132,10 +134,9 @@ fn node_problems(site: &Site, id: &ResourceId, want: &Node, new: bool) -> Vec<Pr
         found.push(Problem::of(id, message).at("address").hint("give the node's IP address"));
     }
     let process = site.running.server(name).map(|server| live::state(site, server));
-    if new && process.is_none() {
-        fixed(site, id, &mut found);
-    } else if want.weight.is_some_and(|weight| site.running.server(name).is_some_and(|server| server.weight != weight))
-    {
+    let weighted =
+        want.weight.is_some_and(|weight| site.running.server(name).is_some_and(|server| server.weight != weight));
+    if (new && process.is_none()) || weighted {
         fixed(site, id, &mut found);
     }
     found

@@ -132,6 +132,11 @@ impl Layout {
         })
     }
 
+    /// The backend's own name.
+    pub fn name(&self) -> &str {
+        self.section.split(' ').next_back().unwrap_or_default()
+    }
+
     /// A server by its name.
     pub fn server(&self, name: &str) -> Option<&Entry> {
         self.servers.iter().find(|server| server.name == name)

@@ -9,8 +9,8 @@ mod check;
 pub mod editor;
 mod layout;
 mod live;
-mod marker;
 mod op;
+mod port;
 mod reload;
 mod run;
 mod running;
@@ -30,8 +30,8 @@ use crate::provider::{
     Breadth, Claim, Context, Delta, Draft, Gap, Grants, Holder, Pairing, Problem, Progress, Provider, Reading, Scope,
     Want,
 };
+use crate::providers::balancer::marker::Marker;
 use crate::providers::balancer::{BALANCE, HEALTH, NODE, REUSE, STICKY, Spec, TLS, hazard};
-use marker::Marker;
 use running::Running;
 use socket::Socket;
 use tls::Serving;

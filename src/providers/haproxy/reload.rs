@@ -2,12 +2,13 @@
 //! A worker that does not come leaves the old one serving and the file as it was.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use super::Haproxy;
 use super::cfg::Cfg;
 use super::layout::Layout;
-use super::marker::Marker;
 use super::op::{Op, set_state};
+use super::port;
 use super::run::{self, PAUSE, Written, looks};
 use super::running::{Running, Server};
 use super::socket::Socket;
@@ -16,6 +17,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::provider::Progress;
 use crate::provider::file;
 use crate::providers::balancer::NodeState;
+use crate::providers::balancer::marker::Marker;
+
+/// How long a master may be away.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Writes and reloads, unless both are done.
 pub async fn run(target: &Haproxy, op: &Op, written: &Written, progress: &Progress) -> Result<()> {
@@ -26,6 +31,7 @@ pub async fn run(target: &Haproxy, op: &Op, written: &Written, progress: &Progre
     if !written.differs() && !marker.unread {
         return Ok(());
     }
+    free(master, &written.after).await?;
     // Before the first write: a state that cannot be carried over is no reason to have half a change.
     carry(target, written, &before).await?;
     marker.unread = true;
@@ -44,6 +50,30 @@ pub async fn run(target: &Haproxy, op: &Op, written: &Written, progress: &Progre
     let after = await_worker(target, &before).await?;
     restore(target, op, written, &before, &after).await?;
     Marker::default().write(config, &after.process).await
+}
+
+/// Refuses to reload where somebody else has a port.
+async fn free(master: &Socket, text: &str) -> Result<()> {
+    let mut found = Processes::read(master).await;
+    for _ in 0..looks(PATIENCE) {
+        if found.is_ok() {
+            break;
+        }
+        // A master that has just started executes itself once more, and is away for a moment.
+        tokio::time::sleep(PAUSE).await;
+        found = Processes::read(master).await;
+    }
+    let processes = found?.all;
+    let cfg = Cfg::parse(text);
+    let found = tokio::task::spawn_blocking(move || port::taken(&cfg, &processes)).await;
+    match found.map_err(|error| Error::bug("looking at ports panicked").because(error))? {
+        Some(port) => {
+            let message =
+                format!("port {port} is taken by another process, so that haproxy could not bind it; nothing was done");
+            Err(Error::failed(message).hint(format!("`ss -ltnp 'sport = :{port}'` says by which one")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Writes the servers' state where the configuration has the new worker look for it.
@@ -96,6 +126,8 @@ struct Processes {
     worker: String,
     reloads: u32,
     failed: u32,
+    /// Every process, of whatever sort.
+    all: Vec<u32>,
 }
 
 impl Processes {
@@ -108,6 +140,7 @@ impl Processes {
                 current = false;
             }
             let words: Vec<&str> = line.split_whitespace().collect();
+            found.all.extend(words.first().and_then(|pid| pid.parse::<u32>().ok()));
             match words.as_slice() {
                 [_, "master", reloads, rest @ ..] => {
                     found.reloads = reloads.parse().unwrap_or_default();

@@ -7,7 +7,6 @@ use tokio::io::AsyncWriteExt;
 
 use super::cfg::Cfg;
 use super::layout::Layout;
-use super::marker::Marker;
 use super::op::{Act, Admit, Move, Op, Retire, set_address, set_state};
 use super::running::{Running, Server};
 use super::{Haproxy, reload, tls};
@@ -16,6 +15,7 @@ use crate::provider::Progress;
 use crate::provider::file::{self, Fingerprint, Snapshot};
 use crate::providers::balancer::NodeState;
 use crate::providers::balancer::capacity::Serving;
+use crate::providers::balancer::marker::Marker;
 
 /// Between two looks.
 pub const PAUSE: Duration = Duration::from_millis(100);

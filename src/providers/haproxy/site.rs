@@ -4,10 +4,10 @@ use serde::Deserialize;
 
 use super::cfg::Cfg;
 use super::layout::Layout;
-use super::marker::Marker;
 use super::running::Running;
 use super::settings::Settings;
 use super::tls::Serving;
+use crate::providers::balancer::marker::Marker;
 
 /// A target as it was read. A saved state holds nothing of it.
 #[derive(Debug, Default, Deserialize)]

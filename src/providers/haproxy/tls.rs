@@ -93,7 +93,8 @@ impl Serving {
 fn place(layout: &Layout) -> Option<PathBuf> {
     let mut all = layout.binds.iter().flat_map(|bind| &bind.certificates);
     let first = all.next()?;
-    all.all(|other| other == first).then(|| first.clone())
+    let listed = layout.binds.iter().any(|bind| bind.listed) || first.is_dir();
+    (!listed && all.all(|other| other == first)).then(|| first.clone())
 }
 
 fn serial(text: &str) -> String {

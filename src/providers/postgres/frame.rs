@@ -5,13 +5,13 @@ use tokio::sync::Mutex;
 use super::connect::{self, Endpoint, Purpose, Session};
 use super::{
     Op, Postgres, Settings, Site, Spec, cache_table, catalog, database, hazard, index, invalidation, limits, lock,
-    query, role, run, settings, site,
+    query, role, rows, run, settings, site,
 };
 use crate::error::Result;
 use crate::model::{Check, HazardKind, Kind, ResourceId};
 use crate::provider::{
     Breadth, Claim, Context, Delta, Draft, Feed, Gap, Grants, Holder, Live, Pairing, Problem, Progress, Provider,
-    Reading, Scope, Want,
+    Reading, Scope, Sink, Want,
 };
 
 /// What the kinds have read so far.
@@ -49,6 +49,8 @@ impl Provider for Postgres {
             grant execute on function pg_reload_conf() to {role};      -- for `settings`\n\
             alter role {role} createrole;                              -- for `role`",
     };
+
+    const SPEAKS_SQL: bool = true;
 
     type Settings = Settings;
     type Spec = Spec;
@@ -140,6 +142,14 @@ impl Provider for Postgres {
 
     async fn run(&self, op: &Op, progress: &Progress) -> Result<()> {
         run::run(&self.endpoint, op, progress).await
+    }
+
+    async fn columns(&self, sql: &str) -> Result<Vec<String>> {
+        rows::columns(&self.endpoint, &self.settings, sql).await
+    }
+
+    async fn rows(&self, sql: &str, columns: &[String], sink: &mut Sink) -> Result<()> {
+        rows::read(&self.endpoint, &self.settings, sql, columns, sink).await
     }
 
     async fn feed(&self) -> Result<Option<Box<dyn Feed>>> {

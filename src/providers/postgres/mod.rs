@@ -20,6 +20,7 @@ pub mod quantity;
 pub mod query;
 pub mod quote;
 pub mod role;
+pub mod rows;
 pub mod run;
 pub mod setting;
 pub mod settings;

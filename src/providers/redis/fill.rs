@@ -37,6 +37,8 @@ pub struct Fill {
 struct Failures {
     count: u64,
     first: Vec<String>,
+    /// Why the source ended before its end.
+    broken_off: Option<Error>,
 }
 
 impl fmt::Display for Fill {
@@ -67,7 +69,7 @@ impl Fill {
     /// Runs it; a row that cannot be written is told, and the rest goes on.
     ///
     /// # Errors
-    /// `Failed` with a count and the first complaints; `Transient` where tries did not help.
+    /// `Partly` with a count and the first complaints; `Transient` where tries did not help.
     pub async fn run(&self, servers: &Servers, reach: &Reach, progress: &Progress) -> Result<()> {
         if self.warm.source.hot.is_some() {
             return servers.with(async |shape| self.refresh_hot(&shape, reach).await).await;
@@ -79,20 +81,35 @@ impl Fill {
         let shaper = self.warm.shaper().map_err(|(_, message)| Error::bug(message))?;
         let batches =
             rows::read(&self.warm.source, shaper.key, shaper.value, self.warm.batch_size as usize, reach).await?;
-        unfold(batches, async |mut batches| batches.recv().await.map(|batch| (batch, batches)))
+        let ended = unfold(batches, async |mut batches| batches.recv().await.map(|batch| (batch, batches)))
             .map(|batch| self.batch(servers, batch, &is_cold, &failures, &pulse))
             .buffer_unordered(self.warm.concurrency as usize)
             .try_for_each(|()| std::future::ready(Ok(())))
-            .await?;
+            .await;
         pulse.finish();
-        let Failures { count, first } = failures.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if count == 0 {
-            return Ok(());
+        let failures = failures.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match ended.err().or(failures.broken_off) {
+            None if failures.count == 0 => Ok(()),
+            None => {
+                let untold = failures.count - failures.first.len() as u64;
+                let more = if untold == 0 { String::new() } else { format!("; and {} more", text::thousands(untold)) };
+                let (count, first) = (count_keys(failures.count), failures.first.join("; "));
+                Err(Error::new(ErrorKind::Partly, format!("{count} could not be warmed: {first}{more}"))
+                    .hint("the others are warm; mend these rows and run it again"))
+            }
+            Some(error) => {
+                let done = pulse.done();
+                if done == 0 {
+                    return Err(error);
+                }
+                let kind = if error.kind() == ErrorKind::Failed { ErrorKind::Partly } else { error.kind() };
+                let whole = Error::new(kind, format!("{error}; {} before that had been seen to", count_keys(done)));
+                Err(match error.next() {
+                    Some(hint) => whole.hint(hint),
+                    None => whole,
+                })
+            }
         }
-        let untold = count - first.len() as u64;
-        let more = if untold == 0 { String::new() } else { format!("; and {} more", text::thousands(untold)) };
-        Err(Error::failed(format!("{} could not be warmed: {}{more}", count_keys(count), first.join("; ")))
-            .hint("the others are warm; mend these rows and run it again"))
     }
 
     async fn batch(
@@ -103,7 +120,14 @@ impl Fill {
         failures: &Mutex<Failures>,
         pulse: &Pulse<'_>,
     ) -> Result<()> {
-        let Batch { pairs, broken } = batch?;
+        let Batch { pairs, broken } = match batch {
+            Ok(batch) => batch,
+            // The last that comes: what came before it is still on its way, and shall arrive.
+            Err(error) => {
+                failures.lock().unwrap_or_else(std::sync::PoisonError::into_inner).broken_off = Some(error);
+                return Ok(());
+            }
+        };
         let rows = (pairs.len() + broken.len()) as u64;
         let retry = self.warm.retry;
         let pauses = ExponentialBuilder::default()

@@ -11,7 +11,6 @@ mod fault;
 mod fill;
 mod glob;
 mod hot;
-mod lock;
 mod op;
 mod pace;
 mod parameter;
@@ -36,16 +35,20 @@ use std::sync::Mutex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::key_lock;
 use crate::error::Result;
 use crate::model::{Approval, Comparison, HazardKind, Kind, Many, ResourceId, TargetId};
 use crate::provider::{
-    Claim, Context, Delta, Draft, Evicted, Eviction, Grants, Holder, Pairing, Problem, Progress, Provider, Reading,
-    Scope, Want,
+    Claim, Context, Delta, Depth, Draft, Evicted, Eviction, Grants, Holder, Neighbors, Pairing, Problem, Progress,
+    Provider, Reading, Scope, Want,
 };
 
 pub use op::Op;
 pub use reach::{Persist, Settings};
 pub use site::Site;
+
+/// The key of the target's lock.
+const LOCK: &str = "evenkeel:lock";
 
 /// A Redis target.
 #[derive(Debug)]
@@ -53,6 +56,7 @@ pub struct Redis {
     settings: Settings,
     identity: String,
     target: TargetId,
+    neighbors: Neighbors,
     servers: servers::Servers,
     /// Rules and warm sets whose pass over all keys has just been completed: what it did is the best answer to the next look.
     settled: Mutex<HashSet<ResourceId>>,
@@ -161,17 +165,36 @@ impl Provider for Redis {
     type Spec = Spec;
     type Site = Site;
     type Op = Op;
-    type Lock = lock::Lock;
+    type Lock = key_lock::Lock;
 
     fn check(settings: &Settings, wants: &[Want<Spec>]) -> Vec<Problem> {
         read::check(settings, wants)
     }
 
-    async fn connect(settings: Settings, context: Context) -> Result<Self> {
+    fn source(spec: &Spec) -> Option<(&'static str, &str)> {
+        match spec {
+            Spec::Warm(warm) => warm.source.target.as_deref().map(|target| ("source.target", target)),
+            _ => None,
+        }
+    }
+
+    async fn connect(mut settings: Settings, context: Context) -> Result<Self> {
+        settings.sample = match context.depth {
+            Depth::Exact => None,
+            Depth::AsSet => settings.sample,
+            Depth::Sample(keys) => Some(keys),
+        };
         let servers = servers::Servers::new(settings.clone());
         servers.shape().await?;
         let identity = settings.identity()?;
-        Ok(Self { settings, identity, target: context.target, servers, settled: Mutex::default() })
+        Ok(Self {
+            settings,
+            identity,
+            target: context.target,
+            neighbors: context.neighbors,
+            servers,
+            settled: Mutex::default(),
+        })
     }
 
     async fn read(&self, scope: &Scope<'_, Spec>) -> Result<Reading<Site, Spec>> {
@@ -179,19 +202,27 @@ impl Provider for Redis {
     }
 
     async fn canonical(&self, site: &Site, pairs: &mut [Pairing<Spec>]) -> Result<Vec<Problem>> {
-        Ok(pairs.iter_mut().flat_map(|pairing| read::canonical(site, pairing)).collect())
+        let mut problems = site.faults.clone();
+        problems.extend(pairs.iter_mut().flat_map(|pairing| read::canonical(site, pairing)));
+        Ok(problems)
     }
 
     fn steps(site: &Site, deltas: &[Delta<Spec>]) -> Vec<Draft<Op>> {
         steps::draft(site, deltas)
     }
 
-    async fn lock(&self, holder: &Holder) -> Result<Claim<lock::Lock>> {
-        self.servers.with(async |shape| lock::take(&shape, holder).await).await
+    async fn lock(&self, holder: &Holder) -> Result<Claim<key_lock::Lock>> {
+        let take = async |shape: std::sync::Arc<servers::Shape>| {
+            key_lock::take(shape.owner(LOCK.as_bytes()).link(), LOCK, holder).await.map_err(fault::fault)
+        };
+        self.servers.with(take).await
     }
 
     async fn unlock(&self) -> Result<String> {
-        self.servers.with(async |shape| lock::break_open(&shape).await).await
+        let break_open = async |shape: std::sync::Arc<servers::Shape>| {
+            key_lock::break_open(shape.owner(LOCK.as_bytes()).link(), LOCK).await.map_err(fault::fault)
+        };
+        self.servers.with(break_open).await
     }
 
     async fn run(&self, op: &Op, progress: &Progress) -> Result<()> {

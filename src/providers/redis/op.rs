@@ -6,7 +6,6 @@ use super::Redis;
 use super::config::Configure;
 use super::fill::Fill;
 use super::purge::Sweep;
-use super::rows::Reach;
 use super::ttl::Enforce;
 use crate::error::Result;
 use crate::model::ResourceId;
@@ -48,7 +47,7 @@ impl Redis {
             }
             Op::Sweep(_, sweep) => self.servers.with(async |shape| sweep.run(&shape, latency, progress).await).await,
             Op::Fill(id, fill) => {
-                fill.run(&self.servers, &Reach { latency }, progress).await?;
+                fill.run(&self.servers, &self.reach(), progress).await?;
                 self.settle(id);
                 Ok(())
             }

@@ -32,7 +32,12 @@ impl<'a> Pulse<'a> {
 
     /// All of them.
     pub fn finish(&self) {
-        self.tell(self.done.load(Ordering::Relaxed));
+        self.tell(self.done());
+    }
+
+    /// How many it has been so far.
+    pub fn done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
     }
 
     fn tell(&self, done: u64) {

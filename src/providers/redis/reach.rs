@@ -35,7 +35,7 @@ pub struct Settings {
     /// What a passing client may wait while keys are looked through: pages shrink and pauses grow to stay below it. Default 2 ms.
     #[serde(default = "two_millis")]
     pub max_latency: Duration,
-    /// Plans look at about this many keys instead of all, and say how sure they are.
+    /// Plans look at about this many keys instead of all, and say how sure they are. Applying looks at all of them.
     #[serde(default)]
     pub sample: Option<u64>,
     /// Whether settings are written back to the server's configuration file.

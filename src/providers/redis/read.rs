@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::census::{self, Question};
-use super::rows::Reach;
+use super::rows::{self, Reach};
 use super::scan::count_keys;
 use super::servers::Shape;
 use super::site::Site;
@@ -172,8 +172,16 @@ impl Redis {
                     asked.push((&want.id, Spec::Purge(purge.clone())));
                 }
                 Some(Spec::Warm(warm)) => {
-                    let context = Reach { latency: self.settings.max_latency.std() };
-                    match warm.count(shape, &context).await {
+                    let reach = self.reach();
+                    let counted = match rows::faults(&want.id, warm, &reach.neighbors).await {
+                        Ok(faults) if faults.is_empty() => warm.count(shape, &reach).await,
+                        Ok(faults) => {
+                            site.faults.extend(faults);
+                            continue;
+                        }
+                        Err(error) => Err(error),
+                    };
+                    match counted {
                         Ok(count) => {
                             let spec =
                                 Spec::Warm(Box::new(super::warm::Warm { warmed: count.is_warm(), ..(**warm).clone() }));
@@ -188,6 +196,11 @@ impl Redis {
         self.look_at_keys(shape, asked, scope, &mut reading).await?;
         reading.site = site;
         Ok(reading)
+    }
+
+    /// What reading rows needs to know.
+    pub(super) fn reach(&self) -> Reach {
+        Reach { latency: self.settings.max_latency.std(), neighbors: self.neighbors.clone() }
     }
 
     async fn look_at_settings(

@@ -8,13 +8,13 @@ use tokio::sync::mpsc;
 
 use super::scan::Key;
 use super::template::{Filler, Template};
-use super::warm::Source;
-use crate::error::{Error, Result};
+use super::warm::{Shaper, Source, Warm};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{ResourceId, text};
+use crate::provider::{self, Connection, Neighbors, Problem};
 
 /// Whether this build reads HTTP sources.
 pub const READS_HTTP: bool = cfg!(feature = "http");
-/// Whether rows of other targets can be read.
-pub const READS_SQL: bool = false;
 
 /// Batches that wait to be taken.
 const WAITING: usize = 4;
@@ -24,6 +24,8 @@ const WAITING: usize = 4;
 pub struct Reach {
     /// What a passing client may wait.
     pub latency: Duration,
+    /// The other targets.
+    pub neighbors: Neighbors,
 }
 
 /// Some rows, filled in.
@@ -46,23 +48,109 @@ pub async fn read(
     size: usize,
     reach: &Reach,
 ) -> Result<mpsc::Receiver<Result<Batch>>> {
-    let _ = reach;
     let (batches, taken) = mpsc::channel(WAITING);
-    let filling = Filling { filler: Filler::new(key, value), size, line: 0, batch: Batch::default() };
+    let unit = if source.sql.is_some() { "row" } else { "line" };
+    // A row that is wanted as a whole is asked for as a whole.
+    let columns = if key.takes_row() || value.takes_row() { Vec::new() } else { named(&[&key, &value]) };
+    let filling = Filling { filler: Filler::new(key, value), size, unit, line: 0, batch: Batch::default() };
     if let Some(path) = source.file.clone() {
         let file = std::fs::File::open(&path).map_err(|error| unreadable(&path, &error))?;
         tokio::task::spawn_blocking(move || read_file(&path, file, filling, &batches));
     } else if let Some(url) = source.http.clone() {
         read_http(url, filling, batches).await?;
+    } else if let (Some(target), Some(sql)) = (source.target.clone(), source.sql.clone()) {
+        let connection = reach.neighbors.connect(&target).await?;
+        tokio::spawn(read_target(connection, target, sql, columns, filling, batches));
     } else {
         return Err(Error::bug("a source without rows was to be read"));
     }
     Ok(taken)
 }
 
+/// The columns that templates name.
+fn named(templates: &[&Template]) -> Vec<String> {
+    let mut names: Vec<String> = templates.iter().flat_map(|template| template.columns()).map(str::to_owned).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// What of `warm` its target would not take: the query itself, or a column that the result does not have.
+///
+/// # Errors
+/// When the target cannot be asked.
+pub async fn faults(id: &ResourceId, warm: &Warm, neighbors: &Neighbors) -> Result<Vec<Problem>> {
+    let (Some(target), Some(sql)) = (&warm.source.target, &warm.source.sql) else { return Ok(Vec::new()) };
+    let columns = match neighbors.connect(target).await?.columns(sql).await {
+        Ok(columns) => columns,
+        Err(error) if error.kind() == ErrorKind::Usage => {
+            let problem = Problem::of(id, error.to_string()).at("source.sql");
+            return Ok(vec![match error.next() {
+                Some(hint) => problem.hint(hint),
+                None => problem,
+            }]);
+        }
+        Err(error) => return Err(error.context(format!("`{target}`"))),
+    };
+    let mut problems = Vec::new();
+    let mut seen = std::collections::HashSet::new();
+    if let Some(twice) = columns.iter().find(|column| !seen.insert(column.as_str())) {
+        let problem = Problem::of(id, format!("the query gives `{twice}` twice")).at("source.sql");
+        problems.push(problem.hint(format!("name one of them otherwise: `… as {twice}_2`")));
+    }
+    let Ok(Shaper { key, value }) = warm.shaper() else { return Ok(problems) };
+    for (at, template) in [("key", &key), ("value", &value)] {
+        for name in named(&[template]).iter().filter(|name| !columns.contains(name)) {
+            let problem = Problem::of(id, format!("the query gives no column `{name}`")).at(at);
+            let near = text::nearest(name, columns.iter().map(String::as_str));
+            problems.push(match near {
+                Some(near) => problem.hint(format!("did you mean `{near}`?")),
+                None => problem.hint(format!("it gives {}", text::list(&columns))),
+            });
+        }
+    }
+    Ok(problems)
+}
+
+/// Reads the rows of another target.
+async fn read_target(
+    connection: Box<dyn Connection>,
+    target: String,
+    sql: String,
+    columns: Vec<String>,
+    mut filling: Filling,
+    batches: mpsc::Sender<Result<Batch>>,
+) {
+    let (sink, mut blocks) = provider::sink();
+    let fill = async {
+        while let Some(block) = blocks.recv().await {
+            for line in block.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+                if let Some(batch) = filling.take(line)
+                    && batches.send(Ok(batch)).await.is_err()
+                {
+                    // Nobody takes them any more: the query ends with its sink.
+                    blocks.close();
+                    return filling;
+                }
+            }
+        }
+        filling
+    };
+    let (result, filling) = tokio::join!(connection.rows(&sql, &columns, sink), fill);
+    let last = filling.rest().map(Ok).into_iter();
+    let end = result.err().map(|error| Err(error.context(format!("the source `{target}` broke off"))));
+    for batch in last.chain(end) {
+        if batches.send(batch).await.is_err() {
+            return;
+        }
+    }
+}
+
 struct Filling {
     filler: Filler,
     size: usize,
+    /// What to call a line.
+    unit: &'static str,
     line: u64,
     batch: Batch,
 }
@@ -77,7 +165,7 @@ impl Filling {
         let line = std::str::from_utf8(line).map_err(|error| error.to_string());
         match line.and_then(|line| self.filler.fill(line)) {
             Ok(pair) => self.batch.pairs.push(pair),
-            Err(complaint) => self.batch.broken.push(format!("line {}: {complaint}", self.line)),
+            Err(complaint) => self.batch.broken.push(format!("{} {}: {complaint}", self.unit, self.line)),
         }
         let is_full = self.batch.pairs.len() + self.batch.broken.len() >= self.size;
         is_full.then(|| {
@@ -124,8 +212,6 @@ fn unreadable(path: &str, error: &std::io::Error) -> Error {
 
 #[cfg(feature = "http")]
 async fn read_http(url: String, mut filling: Filling, batches: mpsc::Sender<Result<Batch>>) -> Result<()> {
-    use crate::error::ErrorKind;
-
     // Its own text repeats the address, which is shown anyway, without query: that may hold a token.
     let shown = url.split('?').next().unwrap_or_default().to_owned();
     let failed = move |error: reqwest::Error| {

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::servers::Shape;
 use crate::error::Result;
+use crate::provider::Problem;
 
 /// What a plan has to know of the servers. Sums over all primaries, but for the version, which is the oldest.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -27,6 +28,9 @@ pub struct Site {
     pub rewrites: bool,
     /// Whether the servers are a cluster.
     pub cluster: bool,
+    /// What other targets say of the queries that warm keys come from.
+    #[serde(skip)]
+    pub faults: Vec<Problem>,
 }
 
 impl Site {

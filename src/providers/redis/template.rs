@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Deserializer;
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 /// A compiled template.
 #[derive(Clone, Debug, Default)]
@@ -61,12 +62,18 @@ impl Template {
         Self::default()
     }
 
+    /// Whether it takes in the whole row.
+    pub fn takes_row(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Row))
+    }
+
     /// Whether every row gives the same.
     pub fn is_constant(&self) -> bool {
         self.parts.iter().all(|part| matches!(part, Part::Text(_)))
     }
 
-    fn columns(&self) -> impl Iterator<Item = &str> {
+    /// The columns it names.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {
             Part::Column(name) => Some(name.as_str()),
             _ => None,
@@ -182,55 +189,14 @@ impl<'de> DeserializeSeed<'de> for Cell {
     type Value = Option<Cow<'de, str>>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Cell {
-    type Value = Option<Cow<'de, str>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Owned(text.to_owned())))
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Borrowed(if value { "true" } else { "false" })))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Owned(value.to_string())))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Owned(value.to_string())))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
-        Ok(Some(Cow::Owned(serde_json::Value::from(value).to_string())))
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
-        let value: serde_json::Value =
-            serde::Deserialize::deserialize(serde::de::value::SeqAccessDeserializer::new(seq))?;
-        Ok(Some(Cow::Owned(value.to_string())))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-        let value: serde_json::Value =
-            serde::Deserialize::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
-        Ok(Some(Cow::Owned(value.to_string())))
+        // As it is written: no number goes through a float, and nothing is built to be printed again.
+        let raw = <&RawValue>::deserialize(deserializer)?.get();
+        match raw.as_bytes() {
+            b"null" => Ok(None),
+            [b'"', text @ .., b'"'] if !text.contains(&b'\\') => Ok(Some(Cow::Borrowed(&raw[1..raw.len() - 1]))),
+            [b'"', ..] => serde_json::from_str(raw).map(|text: String| Some(text.into())).map_err(D::Error::custom),
+            _ => Ok(Some(Cow::Borrowed(raw))),
+        }
     }
 }
 
@@ -251,7 +217,13 @@ mod tests {
         let row = r#" {"id": 7, "name": "a\"b", "tags": [1, "x"], "none": null, "price": 1.5, "in": {"stock": true}} "#;
         check("product:{id}", "{name}", row, "product:7 = a\"b");
         check("product:{id}", "{row}", r#" {"id":7} "#, "product:7 = {\"id\":7}");
-        check("p:{id}:{price}", "{tags}|{in}|{{}}", row, "p:7:1.5 = [1,\"x\"]|{\"stock\":true}|{}");
+        check(
+            "n:{n}",
+            "{n}",
+            r#"{"n": 12345678901234567890.10}"#,
+            "n:12345678901234567890.10 = 12345678901234567890.10",
+        );
+        check("p:{id}:{price}", "{tags}|{in}|{{}}", row, "p:7:1.5 = [1, \"x\"]|{\"stock\": true}|{}");
         check("p:{none}", "x", row, "the row has no `none`");
         check("p:{nope}", "x", row, "the row has no `nope`");
         check("p:{id}", "x", r#"{"id": 7"#, "EOF while parsing an object at line 1 column 8");

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::rows;
+use super::rows::{self, Reach};
 use super::scan::{self, Expiry, Key};
 use super::servers::Shape;
 use super::template::Template;
@@ -227,9 +227,6 @@ impl Warm {
         } else if target.is_some() != sql.is_some() {
             wrong("source", "`target` and `sql` belong together".into());
         }
-        if sql.is_some() && !rows::READS_SQL {
-            wrong("source.sql", "rows of another target cannot be read yet".into());
-        }
         if http.as_deref().is_some_and(|url| url.split('/').nth(2).is_some_and(|host| host.contains('@'))) {
             wrong("source.http", "an address with a password in it would be shown in plans".into());
         }
@@ -273,18 +270,17 @@ impl Warm {
     ///
     /// # Errors
     /// When the source or the server cannot be read.
-    pub async fn count(&self, shape: &Shape, context: &rows::Reach) -> Result<Count> {
+    pub async fn count(&self, shape: &Shape, reach: &Reach) -> Result<Count> {
         let mut count = Count::default();
         if self.source.hot.is_some() {
-            for (_, expiry) in super::hot::most_used(shape, self, context.latency).await? {
+            for (_, expiry) in super::hot::most_used(shape, self, reach.latency).await? {
                 count.rows += 1;
                 count.stale += u64::from(expiry != Expiry::Gone && self.is_cold(expiry));
             }
             return Ok(count);
         }
         let shaper = self.shaper().map_err(|(_, message)| Error::bug(message))?;
-        let mut batches =
-            rows::read(&self.source, shaper.key.clone(), Template::empty(), COUNTED_AT_ONCE, context).await?;
+        let mut batches = rows::read(&self.source, shaper.key, Template::empty(), COUNTED_AT_ONCE, reach).await?;
         while let Some(batch) = batches.recv().await {
             let batch = batch?;
             count.rows += batch.pairs.len() as u64 + batch.broken.len() as u64;

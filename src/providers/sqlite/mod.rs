@@ -9,6 +9,7 @@ mod live;
 mod notes;
 mod op;
 mod query;
+mod rows;
 mod schema;
 mod site;
 mod sql;
@@ -27,7 +28,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Approval, Check, Comparison, HazardKind, Kind, Many, units};
 use crate::provider::file;
 use crate::provider::{
-    Claim, Context, Delta, Draft, Grants, Holder, Pairing, Problem, Progress, Provider, Reading, Scope, Want,
+    Claim, Context, Delta, Draft, Grants, Holder, Pairing, Problem, Progress, Provider, Reading, Scope, Sink, Want,
 };
 use schema::{Schema, number_at, text_at};
 
@@ -145,6 +146,7 @@ impl Provider for Sqlite {
     ];
     const HAZARDS: &'static [HazardKind] = &[BUILDS_INDEX, DROPS_INDEX, REFUSES_DUPLICATES, DROPS_DATA, EVICTS_ROWS];
     const GRANTS: Grants = GRANTS;
+    const SPEAKS_SQL: bool = true;
 
     type Settings = Settings;
     type Spec = Spec;
@@ -237,6 +239,14 @@ impl Provider for Sqlite {
 
     async fn run(&self, op: &Op, progress: &Progress) -> Result<()> {
         op.run(&self.file, self.busy_timeout.std(), progress).await
+    }
+
+    async fn columns(&self, sql: &str) -> Result<Vec<String>> {
+        rows::columns(&self.file, self.busy_timeout.std(), sql).await
+    }
+
+    async fn rows(&self, sql: &str, columns: &[String], sink: &mut Sink) -> Result<()> {
+        rows::read(&self.file, self.busy_timeout.std(), sql, columns, sink).await
     }
 }
 

@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
+use futures_util::TryStreamExt;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteRow};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
+use sqlx::{AssertSqlSafe, Column, ConnectOptions, Connection, Executor, SqlSafeStr, SqliteConnection, Statement};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::provider::Sink;
 
 /// An open database.
 pub struct Database {
@@ -89,6 +91,33 @@ impl Database {
             query = query.bind(*value);
         }
         query.fetch_all(self.connection()).await.map_err(|error| Failure::of(&error))
+    }
+
+    /// The columns that `text` gives, without running it.
+    pub async fn columns(&mut self, text: &str) -> Result<Vec<String>, Failure> {
+        let prepared = self.connection().prepare(AssertSqlSafe(text).into_sql_str()).await;
+        let statement = prepared.map_err(|error| Failure::of(&error))?;
+        Ok(statement.columns().iter().map(|column| column.name().to_owned()).collect())
+    }
+
+    /// Puts every row of `text`, printed by `print`, into `sink` as it comes. No row may take longer than `patience`.
+    pub async fn pour(
+        &mut self,
+        text: &str,
+        patience: Duration,
+        print: fn(&SqliteRow) -> Result<String>,
+        sink: &mut Sink,
+    ) -> Result<()> {
+        let mut rows = sqlx::query(AssertSqlSafe(text)).fetch(self.connection());
+        loop {
+            let row = tokio::time::timeout(patience, rows.try_next()).await.map_err(|_| {
+                Error::failed(format!("no row came within {patience:?}")).hint("look at the query's plan")
+            })?;
+            match row.map_err(|error| Failure::of(&error))? {
+                Some(row) => sink.put(&print(&row)?).await?,
+                None => return Ok(()),
+            }
+        }
     }
 
     /// Whether everything that was read so far is what the file holds: false where somebody began to write while it was read on the

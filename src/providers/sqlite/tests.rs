@@ -64,6 +64,7 @@ impl Place {
             target: TargetId::new("sqlite", "shop"),
             connect_timeout: Duration::from_secs(5),
             now: jiff::Timestamp::UNIX_EPOCH,
+            depth: crate::provider::Depth::Exact,
             neighbors: crate::provider::Neighbors::default(),
         };
         Sqlite::connect(settings(&self.file.display().to_string()), context).await

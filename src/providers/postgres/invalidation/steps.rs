@@ -16,7 +16,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub fn steps(site: &Site, deltas: &[Delta<Spec>]) -> Vec<Draft<Op>> {
     let own: Vec<_> = deltas.iter().filter(|delta| delta.id.kind == KIND.name).collect();
     let mut drafts = Vec::new();
-    let mut has_outbox = site.invalidation.has_outbox;
+    // A saved live state says only what is declared there: then all of that stands, and so does its outbox.
+    let is_saved = site.invalidation.rules.is_empty();
+    let mut has_outbox = site.invalidation.has_outbox || (is_saved && own.iter().any(|delta| delta.live.is_some()));
     for delta in &own {
         if let (Action::Create | Action::Update | Action::Replace, Some(Spec::Invalidation(want))) =
             (delta.action, &delta.want)

@@ -1,19 +1,16 @@
-//! The target's lock: one key with the holder's name, that expires unless it is renewed, and that only its holder deletes.
+//! A lock that is a key of Redis: it holds the holder's name, expires unless it is renewed, and only its holder deletes it. Knows no
+//! provider; whoever uses it names the key and says what the server's refusals mean.
 
 use std::sync::mpsc;
 use std::time::Duration;
 
-use redis::Script;
+use redis::aio::MultiplexedConnection;
+use redis::{RedisError, Script};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use super::fault::fault;
-use super::servers::Shape;
-use crate::error::Result;
 use crate::provider::{Busy, Claim, Holder};
 
-/// The key.
-pub const LOCK: &str = "evenkeel:lock";
 /// How long a lock outlives a holder that died.
 const LIFE: Duration = Duration::from_secs(15);
 /// How often it is renewed.
@@ -21,10 +18,11 @@ const RENEWAL: Duration = Duration::from_secs(5);
 /// How long letting go may hold up the end of a run.
 const LETTING_GO: Duration = Duration::from_secs(1);
 
-/// Deletes or renews what is still ours, in one go.
+/// Deletes, renews or shows what is there, in one go.
 const RELEASE: &str = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0";
 const RENEW: &str = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('pexpire', KEYS[1], ARGV[2]) end \
                      if redis.call('set', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end return 0";
+const BREAK: &str = "local held = redis.call('get', KEYS[1]) redis.call('del', KEYS[1]) return held";
 
 /// A lock that is ours until dropped.
 #[derive(Debug)]
@@ -41,44 +39,39 @@ struct Note {
     since: String,
 }
 
-/// Tries to take the lock for `holder`.
+/// Tries to take the lock `key` for `holder`, without waiting.
 ///
 /// # Errors
 /// What the server or the connection says.
-pub async fn take(shape: &Shape, holder: &Holder) -> Result<Claim<Lock>> {
-    let Holder { who, pid, run, since } = holder.clone();
+pub async fn take(mut link: MultiplexedConnection, key: &str, holder: &Holder) -> Result<Claim<Lock>, RedisError> {
+    let Holder { who, pid, run, since } = holder;
     // The run's name makes the text this run's own.
-    let text = serde_json::to_string(&Note { who, pid, run, since })
-        .map_err(|error| crate::error::Error::bug(error.to_string()))?;
-    let node = shape.owner(LOCK.as_bytes());
+    let text = serde_json::json!({ "who": who, "pid": pid, "run": run, "since": since }).to_string();
     let life = u64::try_from(LIFE.as_millis()).unwrap_or(u64::MAX);
     let mut set = redis::cmd("SET");
-    set.arg(LOCK).arg(&text).arg("NX").arg("PX").arg(life);
-    if node.query::<Option<String>>(set).await?.is_none() {
-        let mut get = redis::cmd("GET");
-        get.arg(LOCK);
-        let held: Option<String> = node.query(get).await?;
-        return Ok(Claim::Busy(describe(held.as_deref())));
+    set.arg(key).arg(&text).arg("NX").arg("PX").arg(life);
+    if set.query_async::<Option<String>>(&mut link).await?.is_none() {
+        let held: Option<String> = redis::cmd("GET").arg(key).query_async(&mut link).await?;
+        return Ok(Claim::Busy(describe(held.as_deref(), key)));
     }
     let (let_go, mut told) = oneshot::channel();
     let (going, gone) = mpsc::channel();
-    let mut link = node.link();
+    let key = key.to_owned();
     tokio::spawn(async move {
         loop {
             tokio::select! {
                 _ = &mut told => break,
                 () = tokio::time::sleep(RENEWAL) => {
                     // A renewal that fails leaves two more before the lock is gone.
-                    let renewed: Result<i64> =
-                        Script::new(RENEW).key(LOCK).arg(&text).arg(life).invoke_async(&mut link).await.map_err(fault);
+                    let renewed: Result<i64, _> =
+                        Script::new(RENEW).key(&key).arg(&text).arg(life).invoke_async(&mut link).await;
                     if let Err(error) = renewed {
                         tracing::warn!(%error, "the lock was not renewed");
                     }
                 }
             }
         }
-        let released: Result<i64> =
-            Script::new(RELEASE).key(LOCK).arg(&text).invoke_async(&mut link).await.map_err(fault);
+        let released: Result<i64, _> = Script::new(RELEASE).key(&key).arg(&text).invoke_async(&mut link).await;
         if let Err(error) = released {
             tracing::warn!(%error, "the lock was not released and expires by itself");
         }
@@ -88,31 +81,28 @@ pub async fn take(shape: &Shape, holder: &Holder) -> Result<Claim<Lock>> {
     Ok(Claim::Ours(Lock { let_go: Some(let_go), gone }))
 }
 
-/// Deletes whatever lock there is, and says whose it was.
+/// Deletes whatever lock there is under `key`, and says whose it was.
 ///
 /// # Errors
 /// What the server or the connection says.
-pub async fn break_open(shape: &Shape) -> Result<String> {
-    let node = shape.owner(LOCK.as_bytes());
-    let mut get = redis::cmd("GETDEL");
-    get.arg(LOCK);
-    let held: Option<String> = node.query(get).await?;
+pub async fn break_open(mut link: MultiplexedConnection, key: &str) -> Result<String, RedisError> {
+    let held: Option<String> = Script::new(BREAK).key(key).invoke_async(&mut link).await?;
     Ok(match held {
-        None => "there was no lock".into(),
+        None => format!("there is no lock `{key}`"),
         Some(text) => {
-            let Busy { holder, since } = describe(Some(&text));
+            let Busy { holder, since } = describe(Some(&text), key);
             let since = since.map(|since| format!(" since {since}")).unwrap_or_default();
             format!("released the lock of {holder}{since}")
         }
     })
 }
 
-fn describe(held: Option<&str>) -> Busy {
+fn describe(held: Option<&str>, key: &str) -> Busy {
     match held.map(serde_json::from_str::<Note>) {
         Some(Ok(Note { who, pid, run, since })) => {
             Busy { holder: format!("{who}, pid {pid}, run {run}"), since: Some(since) }
         }
-        _ => Busy { holder: format!("somebody who writes no name into `{LOCK}`"), since: None },
+        _ => Busy { holder: format!("somebody who writes no name into `{key}`"), since: None },
     }
 }
 

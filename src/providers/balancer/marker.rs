@@ -1,5 +1,5 @@
-//! The marker: what a run has begun with this worker and not finished, in a file beside the configuration. It speaks of one worker only:
-//! once HAProxy was reloaded by whomever, it says nothing any more.
+//! The marker: what a run has begun with these workers and not finished, in a file beside the configuration. It speaks of one worker only:
+//! once the balancer was reloaded by whomever, it says nothing any more.
 
 use std::path::{Path, PathBuf};
 
