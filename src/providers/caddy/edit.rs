@@ -25,7 +25,9 @@ pub struct Key {
 impl Key {
     /// The key of a node of a target, `web`.
     pub fn of(target: &str, name: &str, address: Option<String>) -> Self {
-        Self { name: name.to_owned(), id: format!("{target}.{name}"), address }
+        // Against a saved state nobody knows the target.
+        let id = if target.is_empty() { name.to_owned() } else { format!("{target}.{name}") };
+        Self { name: name.to_owned(), id, address }
     }
 
     /// Whether it is this node.

@@ -17,7 +17,7 @@ use crate::provider::{Delta, Draft};
 use crate::providers::balancer::{Algorithm, Balance, Health, Node, Reuse, Spec, Sticky, hazard};
 
 /// What reading and writing take at most, beside what the settings allow.
-const WORK: Duration = Duration::from_secs(60);
+const WORK: Duration = Duration::from_mins(1);
 
 /// What to run for these differences.
 pub fn draft(site: &Site, deltas: &[Delta<Spec>]) -> Vec<Draft<Op>> {

@@ -1,4 +1,4 @@
-//! ETags of the admin endpoint: a header from Caddy 2.8 on, a trailer before; where a proxy has lost the trailer, the hash that
+//! Entity tags of the admin endpoint: a header from Caddy 2.8 on, a trailer before; where a proxy has lost the trailer, the hash that
 //! Caddy up to 2.7 makes is made here.
 
 /// Where a tag was found.
