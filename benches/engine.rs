@@ -10,6 +10,7 @@ use evenkeel::model::Attributes;
 use evenkeel::plan::make::Selection;
 use evenkeel::plan::{Document, digest};
 use evenkeel::policy::{self, File, Input, Lookup, Policy, Vocabulary};
+use evenkeel::provider::Depth;
 use evenkeel::providers::REGISTRY;
 use evenkeel::render::{self, Format, Options};
 use serde_json::json;
@@ -30,7 +31,9 @@ fn reading(criterion: &mut Criterion) {
     criterion.bench_function("parse a policy of 10 000 resources", |b| b.iter(|| parse(&vocabulary, black_box(&text))));
     let policy = parse(&vocabulary, &text);
     criterion.bench_function("decode a policy of 10 000 resources", |b| {
-        b.iter(|| session::open(black_box(&policy), Duration::ZERO).expect("the policy has no problem").len());
+        b.iter(|| {
+            session::open(black_box(&policy), Duration::ZERO, Depth::Exact).expect("the policy has no problem").len()
+        });
     });
 }
 
@@ -67,7 +70,7 @@ fn showing(criterion: &mut Criterion) {
 fn planned() -> Document {
     let vocabulary = load::vocabulary();
     let (wanted, live) = (parse(&vocabulary, &wanted()), parse(&vocabulary, &live()));
-    let opened = session::open(&wanted, Duration::ZERO).expect("the policy has no problem");
+    let opened = session::open(&wanted, Duration::ZERO, Depth::Exact).expect("the policy has no problem");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let selection = Selection::default();
     let planned = runtime.block_on(session::replay(&wanted, &opened, &live, &selection)).expect("a plan");

@@ -9,6 +9,7 @@ use std::time::Duration;
 use evenkeel::cli::exit::Failure;
 use evenkeel::cli::{load, session};
 use evenkeel::policy::{self, File, Input, Lookup};
+use evenkeel::provider::Depth;
 use evenkeel::render::diagnostic;
 use evenkeel::render::style::Style;
 use libfuzzer_sys::fuzz_target;
@@ -20,7 +21,7 @@ fuzz_target!(|data: &[u8]| {
     let vocabulary = load::vocabulary();
     let input = Input { base, overlays, vocabulary: &vocabulary, lookup: Lookup::Offline };
     let (policy, mut problems) = policy::load(input);
-    match session::open(&policy, Duration::ZERO) {
+    match session::open(&policy, Duration::ZERO, Depth::Exact) {
         Err(Failure::Policy(further, _)) => problems.extend(further),
         Err(other) => panic!("opening offline fails only for the policy's problems: {other:?}"),
         Ok(opened) => assert_eq!(opened.len(), policy.targets.len()),

@@ -14,6 +14,7 @@ use crate::policy::{Limits, ResourceKeys};
 const DEFINITIONS: &str = "#/$defs/";
 
 /// The schema of one policy file, draft 2020-12. A file may be one of several, so what another file can add is not required of it.
+/// An overlay that writes a resource in part is an exception: of that, an editor says what is missing.
 pub fn policy_schema(registry: &[Descriptor]) -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let guards = generator.subschema_for::<Limits>().to_value();
