@@ -59,3 +59,30 @@ fn a_primary_is_found_through_its_sentinel() {
     pair.run(&["apply", "--yes"]).code(0);
     assert_ne!(pair.replica.run(&["ttl", "session:new"]), "-1");
 }
+
+#[test]
+fn a_primary_that_dies_in_the_middle_is_told_and_its_successor_gets_the_rest() {
+    let pair = Pair::start();
+    // Bit by bit: a primary that is busy for as long as all of them take is a dead one to its sentinel.
+    for part in 0..20 {
+        pair.cache.server.each(10_000, &format!("redis.call('set', 'session:{part}:' .. i, 'v')"));
+    }
+    let arrived = eventually(Duration::from_secs(30), || pair.replica.run(&["dbsize"]) == "200000");
+    assert!(arrived, "the replica has the keys");
+    let run = pair.run(&["apply", "--yes"]).start();
+    pair.cache.begun();
+    pair.cache.server.signal("KILL");
+    let output = run.wait();
+    // Where the successor is there in time, the run finishes on it; where it is not, the run says what it did not do.
+    match output.code {
+        Some(0) => {}
+        _ => drop(output.expect(1).says("enforce ttl sessions").says("failed")),
+    }
+    pair.taken_over();
+    // The lock of a run that could not let go of it ends by itself.
+    pair.run(&["apply", "--yes", "--lock-timeout", "30s"]).code(0);
+    pair.run(&["plan", "--detailed-exitcode"]).code(0).says("No changes");
+    // The first run's lock was replicated too, and ends by itself.
+    pair.replica.run(&["del", "evenkeel:lock"]);
+    assert!(pair.replica.run(&["info", "keyspace"]).contains("keys=200000,expires=200000"));
+}
