@@ -4,11 +4,15 @@ mod cluster;
 mod fault;
 mod purge;
 mod rows;
+mod sentinel;
 mod settings;
+mod tls;
 mod ttl;
 mod warm;
 
-use crate::kit::{Folder, Redis, Run};
+use std::time::Duration;
+
+use crate::kit::{Folder, Redis, Run, eventually};
 
 /// A server and a folder with a policy for it.
 pub struct Cache {
@@ -44,6 +48,16 @@ impl Cache {
     /// evenkeel with these arguments.
     pub fn run(&self, args: &[&str]) -> Run {
         Run::new(&self.folder).args(args).env("REDIS_URL", self.server.url())
+    }
+
+    /// Waits until an apply that was started is at its first step.
+    #[track_caller]
+    pub fn begun(&self) {
+        let journal = self.folder.file("state/evenkeel/journal.jsonl");
+        let begun = eventually(Duration::from_secs(30), || {
+            std::fs::read_to_string(&journal).is_ok_and(|text| text.contains("\"intent\""))
+        });
+        assert!(begun, "the run is at work");
     }
 
     /// Applies, and expects that nothing is left to do.

@@ -1,9 +1,9 @@
-//! A cluster of three primaries, and a primary behind a sentinel.
+//! A cluster of three primaries.
 
 use std::time::Duration;
 
 use super::Cache;
-use crate::kit::{REDIS_PASSWORD, Redis, eventually};
+use crate::kit::{Redis, eventually};
 
 const POLICY: &str = r#"
 cluster = true
@@ -68,34 +68,4 @@ fn everything_holds_on_a_cluster() {
     for node in [&cache.server, &second, &third] {
         assert_eq!(node.run(&["config", "get", "timeout"]), "timeout\n300");
     }
-}
-
-#[test]
-fn a_primary_is_found_through_its_sentinel() {
-    let primary = Redis::start();
-    let follow = format!("replicaof 127.0.0.1 {}\nmasterauth {REDIS_PASSWORD}", primary.port());
-    let replica = Redis::with(&follow);
-    let sentinel = Redis::sentinel("main", primary.port());
-    let seen = eventually(Duration::from_secs(30), || {
-        sentinel.run(&["sentinel", "replicas", "main"]).contains(&replica.port().to_string())
-            && replica.run(&["info", "replication"]).contains("master_link_status:up")
-    });
-    assert!(seen, "the sentinel sees the replica");
-    primary.each(100, "redis.call('set', 'session:' .. i, 'v')");
-    let rule = "[redis.cache.ttl.sessions]\nmatch = \"session:*\"\nmax_ttl = \"1h\"\n";
-    let cache = Cache::on(primary, &format!("sentinel_password = {{ env = \"SENTINEL_PASSWORD\" }}\n{rule}"));
-    let url = format!("redis+sentinel://:{REDIS_PASSWORD}@127.0.0.1:{}/main", sentinel.port());
-    let run = |args: &[&str]| cache.run(args).env("REDIS_URL", &url).env("SENTINEL_PASSWORD", REDIS_PASSWORD);
-    run(&["apply", "--yes"]).code(0);
-    run(&["plan", "--detailed-exitcode"]).code(0).says("No changes");
-    // The replica takes over; the next run goes there.
-    assert_eq!(sentinel.run(&["sentinel", "failover", "main"]), "OK");
-    let taken = eventually(Duration::from_mins(1), || {
-        sentinel.run(&["sentinel", "get-master-addr-by-name", "main"]).contains(&replica.port().to_string())
-            && replica.run(&["role"]).starts_with("master")
-    });
-    assert!(taken, "the replica takes over");
-    replica.run(&["set", "session:new", "v"]);
-    run(&["apply", "--yes"]).code(0);
-    assert_ne!(replica.run(&["ttl", "session:new"]), "-1");
 }

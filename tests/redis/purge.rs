@@ -42,6 +42,18 @@ fn a_lazy_purge_spreads_over_its_delay() {
 }
 
 #[test]
+fn a_delayed_purge_takes_what_was_filled_in_again() {
+    let cache = Cache::start(&purge("token = \"1\"\nmode = \"delayed\"\ndelay = \"2s\""));
+    fill(&cache);
+    let run = cache.run(&["apply", "--yes"]).start();
+    cache.begun();
+    cache.server.run(&["set", "user:again", "v"]);
+    assert_eq!(cache.server.run(&["exists", "user:1"]), "1", "it waits");
+    run.wait().expect(0);
+    assert_eq!(cache.server.run(&["dbsize"]), "11", "the others, and the mark");
+}
+
+#[test]
 fn named_keys_go_and_nothing_of_our_own_does() {
     let cache =
         Cache::start("[redis.cache.purge.all]\nmatch = [\"*\"]\nkeys = [\"other:1\", \"nobody\"]\ntoken = \"1\"\n");

@@ -54,6 +54,16 @@ fn a_server_that_forbids_config_makes_the_plan_incomplete() {
 }
 
 #[test]
+fn a_server_without_config_makes_the_plan_incomplete() {
+    let cache = Cache::on(
+        crate::kit::Redis::with("rename-command CONFIG \"\""),
+        &(settings("timeout = 1") + "[redis.cache.ttl.a]\nmatch = \"a:*\"\nmax_ttl = \"1h\"\n"),
+    );
+    cache.server.run(&["set", "a:1", "v"]);
+    cache.run(&["plan"]).code(3).says("ttl.a").says("redis.cache.settings").says("the server does not allow CONFIG");
+}
+
+#[test]
 fn the_least_privileges_are_enough() {
     let cache = Cache::start(
         &(settings("timeout = 300\nmaxmemory = \"100mb\"")

@@ -63,6 +63,25 @@ fn a_rule_is_enforced_once_and_touches_nothing_else() {
 }
 
 #[test]
+fn a_key_that_was_shortened_meanwhile_stays_shorter() {
+    let cache = Cache::start(RULE);
+    cache.server.each(50_000, "redis.call('set', 'session:' .. i, 'v')");
+    let run = cache.run(&["apply", "--yes"]).start();
+    cache.begun();
+    cache.server.each(50_000, "redis.call('pexpire', 'session:' .. i, 600000)");
+    run.wait().expect(0);
+    let longer = "local n = 0 for i = 0, 49999 do if redis.call('pttl', 'session:' .. i) > 600000 then n = n + 1 end end return n";
+    assert_eq!(cache.server.run(&["eval", longer, "0"]), "0");
+}
+
+#[test]
+fn a_rule_may_be_gentler_than_its_target() {
+    let cache = Cache::start(&(RULE.to_owned() + "max_latency = \"1ms\"\n"));
+    fill(&cache);
+    cache.settle();
+}
+
+#[test]
 fn planning_does_not_count_as_use() {
     let cache = Cache::start(RULE);
     fill(&cache);

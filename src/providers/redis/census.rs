@@ -39,6 +39,16 @@ pub enum Question {
     Match(Vec<String>),
 }
 
+impl Question {
+    /// What a passing client may wait, where the question itself says so.
+    fn latency(&self) -> Option<Duration> {
+        match self {
+            Self::Rule(rule) => rule.max_latency.map(|limit| limit.std()),
+            Self::Match(_) => None,
+        }
+    }
+}
+
 /// What was counted for one question.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
@@ -78,6 +88,7 @@ struct Asked<'a> {
 /// The first refusal.
 pub async fn take(shape: &Shape, questions: &[Question], sample: Option<u64>, latency: Duration) -> Result<Census> {
     let asked: Vec<Asked<'_>> = questions.iter().map(Asked::new).collect();
+    let latency = questions.iter().filter_map(Question::latency).fold(latency, Duration::min);
     let mut sizes = Vec::new();
     for node in &shape.nodes {
         sizes.push(node.query::<u64>(redis::cmd("DBSIZE").take()).await?);

@@ -150,8 +150,7 @@ impl Fill {
         })
         .retry(pauses)
         .when(|error: &Error| matches!(error.kind(), ErrorKind::Transient | ErrorKind::Unreachable))
-        .await
-        .map_err(transient)?;
+        .await?;
         let mut failures = failures.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         for complaint in broken.into_iter().chain(refused) {
             failures.count += 1;
@@ -244,13 +243,5 @@ impl Fill {
             shape.owner(&key).query::<i64>(raise).await?;
         }
         Ok(())
-    }
-}
-
-/// Whoever runs the step may try again a little later.
-fn transient(error: Error) -> Error {
-    match error.kind() {
-        ErrorKind::Unreachable => Error::new(ErrorKind::Transient, error.to_string()),
-        _ => error,
     }
 }

@@ -7,7 +7,7 @@ use super::config::Configure;
 use super::fill::Fill;
 use super::purge::Sweep;
 use super::ttl::Enforce;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::ResourceId;
 use crate::provider::Progress;
 
@@ -36,7 +36,16 @@ impl fmt::Display for Op {
 }
 
 impl Redis {
+    /// Runs it. A server that was there a moment ago and is away now may be back, or have a successor, a little later: whoever runs the
+    /// step tries it again.
     pub(super) async fn execute(&self, op: &Op, progress: &Progress) -> Result<()> {
+        self.attempt(op, progress).await.map_err(|error| match error.kind() {
+            ErrorKind::Unreachable => Error::new(ErrorKind::Transient, error.to_string()),
+            _ => error,
+        })
+    }
+
+    async fn attempt(&self, op: &Op, progress: &Progress) -> Result<()> {
         let latency = self.settings.max_latency.std();
         match op {
             Op::Configure(configure) => self.servers.with(async |shape| configure.run(&shape).await).await,

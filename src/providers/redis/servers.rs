@@ -182,7 +182,11 @@ async fn open(client: &Client, address: &str) -> Result<MultiplexedConnection> {
         let error = match error.code() {
             Some(_) => fault(error),
             None if error.kind() == redis::ErrorKind::AuthenticationFailed => fault(error),
-            None => Error::new(ErrorKind::Unreachable, "it cannot be reached").because(error),
+            None => {
+                let is_distrusted = error.to_string().contains("certificate");
+                let error = Error::new(ErrorKind::Unreachable, "it cannot be reached").because(error);
+                if is_distrusted { error.hint("name the authority that signed its certificate as `ca`") } else { error }
+            }
         };
         error.context(address)
     })

@@ -36,6 +36,9 @@ pub struct Rule {
     /// The rule refuses to change more keys than this in one run. Default: no such limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_keys: Option<u64>,
+    /// What a passing client may wait while this rule looks through keys. Default: as the target says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_latency: Option<Duration>,
     /// `false` declares the rule without enforcing it yet; a saved live state says so where keys break it.
     #[serde(default = "yes")]
     pub enforced: bool,
@@ -85,6 +88,11 @@ impl Rule {
         }
     }
 
+    /// What a passing client may wait, where the target says `target`.
+    pub fn latency(&self, target: std::time::Duration) -> std::time::Duration {
+        self.max_latency.map_or(target, Duration::std)
+    }
+
     /// The pattern, compiled.
     pub fn glob(&self) -> Glob {
         Glob::new(&self.pattern)
@@ -120,7 +128,7 @@ pub struct Enforce {
 
 impl fmt::Display for Enforce {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Rule { pattern, max_ttl, min_ttl, jitter, max_keys, enforced: _ } = &self.rule;
+        let Rule { pattern, max_ttl, min_ttl, jitter, max_keys, max_latency: _, enforced: _ } = &self.rule;
         let (max, low) = self.rule.ceiling();
         let range = if low == max { max.to_string() } else { format!("{low}..{max}, by the key") };
         write!(f, "scan match {}; pexpire KEY ({range}) lt", value::show(&pattern.as_str().into()))?;
@@ -144,7 +152,7 @@ impl Enforce {
         let pulse = Pulse::new(progress, "enforcing", self.keys);
         let changed = AtomicU64::new(0);
         let passes = shape.nodes.iter().map(async |node| {
-            let pace = Pace::watch(node, latency).await?;
+            let pace = Pace::watch(node, self.rule.latency(latency)).await?;
             let work = async |keys: Vec<Key>| self.page(node, keys, &changed, &pulse).await;
             scan::sweep(node, Some(&self.rule.pattern), &pace, work).await
         });
