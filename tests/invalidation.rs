@@ -1,6 +1,7 @@
 //! Changes of tables and the keys they remove: the real program between a real PostgreSQL and a real Redis.
 
 mod declared;
+mod failover;
 mod keys;
 mod worker;
 mod workload;

@@ -125,11 +125,16 @@ fn registry(ledger: &Ledger) -> Registry {
         }
         registry.register(name, help, family);
     }
-    let spans: [Number<Duration>; 2] = [
+    let spans: [Number<Duration>; 3] = [
         ("lag_seconds", "How long the oldest due row has been due", |tally| tally.waits.lag),
         ("last_success_timestamp_seconds", "When a batch was last asked for without failure", |tally| {
             tally.last_success.unwrap_or_default()
         }),
+        (
+            "counted_timestamp_seconds",
+            "When the rows that wait were last counted; the numbers of them are that old",
+            |tally| tally.counted.unwrap_or_default(),
+        ),
     ];
     for (name, help, value) in spans {
         let family = Family::<Labels, Gauge<f64, std::sync::atomic::AtomicU64>>::default();

@@ -50,7 +50,7 @@ pub async fn work(
             }
         };
         if let (false, Ok(Some(backlog))) = (source.caches.is_empty(), counted.await) {
-            ledger.waits(&source.name, backlog);
+            ledger.waits(&source.name, backlog, World::clock());
         }
     }
     Ok(worked?)

@@ -112,15 +112,25 @@ impl Default for Guards {
 pub type Vocabulary = BTreeMap<&'static str, &'static [Kind]>;
 
 impl Resource {
-    /// The place of an attribute given as a path, or of the nearest parent that is written.
+    /// The place of an attribute given as a path, `with.fillfactor`, `keys.1`, or of the nearest parent that is written.
     pub fn place_of(&self, attribute: Option<&str>) -> Place {
         let mut place = self.place.clone();
         let (mut node, mut rest) = (&self.node, attribute);
-        while let Some((key, below)) = node.table().zip(rest).and_then(|(table, path)| split_path(table, path)) {
-            let Some(entry) = node.table().and_then(|table| table.get(key)) else { break };
-            place = entry.node.place.clone();
-            (node, rest) = (&entry.node, below);
+        while let Some((next, below)) = rest.and_then(|path| step(node, path)) {
+            place = next.place.clone();
+            (node, rest) = (next, below);
         }
         place
     }
+}
+
+/// What the first part of a path leads to, and the rest of it. The parts of a list are numbered from 0.
+fn step<'n, 'p>(node: &'n Node, path: &'p str) -> Option<(&'n Node, Option<&'p str>)> {
+    if let NodeValue::List(items) = &node.value {
+        let (number, below) = path.split_once('.').map_or((path, None), |(number, below)| (number, Some(below)));
+        return Some((items.get(number.parse::<usize>().ok()?)?, below));
+    }
+    let table = node.table()?;
+    let (key, below) = split_path(table, path)?;
+    Some((&table.get(key)?.node, below))
 }

@@ -104,7 +104,7 @@ impl Lane<'_> {
         let Some(feed) = open else { return Ok(Met::NoFeed) };
         let now = (worker.now)();
         if self.sort == Sort::Key && now.saturating_sub(*counted) >= FRESH {
-            worker.ledger.waits(&self.source.name, feed.backlog(&self.source.caches).await?);
+            worker.ledger.waits(&self.source.name, feed.backlog(&self.source.caches).await?, now);
             *counted = now;
         }
         let most = if self.sort == Sort::Key { KEYS } else { PATTERNS };

@@ -25,6 +25,8 @@ pub struct Tally {
     pub last_success: Option<Duration>,
     /// What waited when it was last counted.
     pub waits: Backlog,
+    /// When that was, since 1970; none while nobody could count.
+    pub counted: Option<Duration>,
     /// The lanes that fail now, each with why.
     pub broken: BTreeMap<String, String>,
     complaints: BTreeSet<String>,
@@ -43,9 +45,11 @@ impl Ledger {
         self.lock().clone()
     }
 
-    /// What waits in a source.
-    pub fn waits(&self, source: &str, backlog: Backlog) {
-        self.lock().entry(source.to_owned()).or_default().waits = backlog;
+    /// What waits in a source now.
+    pub fn waits(&self, source: &str, backlog: Backlog, now: Duration) {
+        let mut all = self.lock();
+        let tally = all.entry(source.to_owned()).or_default();
+        (tally.waits, tally.counted) = (backlog, Some(now));
     }
 
     pub(super) fn settled(&self, source: &str, rows: usize, keys: u64, refused: usize) {

@@ -104,12 +104,14 @@ fn what_is_exported_plans_empty() {
 fn what_cannot_be_is_said_at_its_place() {
     let shop = Shop::bare(USERS);
     shop.declare(
-        "[postgres.shop.invalidation.a]\ntable = \"users\"\nkeys = [\"u:{idd}\"]\ncache = \"redis.cache\"\n\
+        "[postgres.shop.invalidation.a]\ntable = \"users\"\nkeys = [\"u:{id}\",\n\"u:{idd}\"]\ncache = \"redis.cache\"\n\
          [postgres.shop.invalidation.b]\ntable = \"seen\"\nkeys = [\"u:{id}\"]\ncache = \"redis.cache\"\n\
          [postgres.shop.invalidation.c]\ntable = \"nowhere\"\nkeys = [\"u\"]\ncache = \"redis.cache\"\n",
     );
     let told = shop.run(&["plan"]).code(64);
-    for text in ["no column `idd`", "did you mean `{id}`?", "is a view", "there is no table `public.nowhere`"] {
+    for text in
+        ["no column `idd`", "did you mean `{id}`?", "is a view", "shop.toml:13:1", "there is no table `public.nowhere`"]
+    {
         assert!(told.stderr.contains(text), "{text}\n{told}");
     }
     shop.declare(

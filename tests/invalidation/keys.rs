@@ -92,14 +92,41 @@ cache = "redis.cache"
 #[test]
 fn values_read_the_same_whoever_writes() {
     let shop = Shop::start(
-        "create type mood as enum ('fine'); create table t (at timestamptz, day date, raw bytea, u uuid, ok bool, m mood, n numeric);",
-        "[postgres.shop.invalidation.t]\ntable = \"t\"\nkeys = [\"{at}|{day}|{raw}|{u}|{ok}|{m}|{n}\"]\ncache = \"redis.cache\"\n",
+        "create type mood as enum ('fine'); create table t (at timestamptz, day date, raw bytea, u uuid, ok bool, m mood, n numeric, f float8, s interval);",
+        "[postgres.shop.invalidation.t]\ntable = \"t\"\nkeys = [\"{at}|{day}|{raw}|{u}|{ok}|{m}|{n}|{f}|{s}\"]\ncache = \"redis.cache\"\n",
     );
-    let key = "2026-01-02 03:04:05+00|2026-01-02|\\x01|00000000-0000-0000-0000-000000000001|true|fine|1.50";
+    let key = "2026-01-02 03:04:05+00|2026-01-02|\\x01|00000000-0000-0000-0000-000000000001|true|fine|1.50|0.30000000000000004|1 day 02:00:00";
     shop.check(
         &[key],
         "set timezone = 'Asia/Tokyo'; set datestyle = 'German'; set bytea_output = 'escape'; \
-         insert into t values ('2026-01-02 03:04:05+00', '2026-01-02'::date, '\\x01', '00000000-0000-0000-0000-000000000001', true, 'fine', 1.50)",
+         set intervalstyle = 'iso_8601'; set extra_float_digits = -5; \
+         insert into t values ('2026-01-02 03:04:05+00', '2026-01-02'::date, '\\x01', '00000000-0000-0000-0000-000000000001', true, 'fine', 1.50, 0.1::float8 + 0.2::float8, '1 day 2 hours')",
+        &[],
+    );
+}
+
+#[test]
+fn only_keys_that_need_it_pay_for_settings_and_a_changed_type_is_seen() {
+    let shop = Shop::start(
+        "create type mood as enum ('fine'); create table t (i int8, v varchar(9), c char(3), u uuid, ok bool, m mood, n numeric(9, 2), at timestamp);",
+        "[postgres.shop.invalidation.t]\ntable = \"t\"\nkeys = [\"{i}|{v}|{c}|{u}|{ok}|{m}|{n}\"]\ncache = \"redis.cache\"\n",
+    );
+    let pins = "select cardinality(proconfig) from pg_proc where oid = 'evenkeel.t()'::regprocedure";
+    assert_eq!(shop.database.sql(pins), "1");
+    let odd = "set datestyle = 'German'; set bytea_output = 'escape'; set intervalstyle = 'iso_8601'; set extra_float_digits = -5; \
+        set lc_numeric = 'C'; set timezone = 'Asia/Tokyo'; ";
+    let row =
+        "insert into t values (-7, 'v', 'c', '00000000-0000-0000-0000-00000000000A', false, 'fine', 1.5, '2026-01-02')";
+    let key = "-7|v|c|00000000-0000-0000-0000-00000000000a|false|fine|1.50";
+    shop.check(&[key], &format!("{odd}{row}"), &[]);
+    shop.check(&[key], row, &[]);
+    shop.database.sql("alter table t alter column v type timestamp using '2026-01-02'");
+    shop.run(&["drift"]).code(2).says("function");
+    shop.settle();
+    assert_eq!(shop.database.sql(pins), "6");
+    shop.check(
+        &["-7|2026-01-02 00:00:00|c|00000000-0000-0000-0000-00000000000a|false|fine|1.50"],
+        &format!("{odd}delete from t where ok is false"),
         &[],
     );
 }

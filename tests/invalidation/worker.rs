@@ -16,7 +16,7 @@ keys = ["user:{id}", "users:list:*"]
 cache = "redis.cache"
 "#;
 
-fn is_empty(shop: &Shop) -> bool {
+pub fn is_empty(shop: &Shop) -> bool {
     shop.database.sql("select count(*) from evenkeel.outbox") == "0"
 }
 
@@ -110,7 +110,7 @@ fn a_statement_can_wake_the_worker() {
     worker.wait().expect(0);
 }
 
-fn get(port: u16, path: &str) -> Option<String> {
+pub fn get(port: u16, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
     let mut answer = String::new();

@@ -38,6 +38,39 @@ impl Redis {
         Self::run_as(&["--sentinel"], &watch)
     }
 
+    /// A cluster of three primaries, without replicas.
+    pub fn cluster() -> [Self; 3] {
+        let nodes = [0, 1, 2].map(|_| Self::with("cluster-enabled yes\ncluster-node-timeout 2000"));
+        for (node, slots) in nodes.iter().zip([(0, 5_460), (5_461, 10_922), (10_923, 16_383)]) {
+            assert_eq!(node.run(&["cluster", "addslotsrange", &slots.0.to_string(), &slots.1.to_string()]), "OK");
+        }
+        for (epoch, node) in nodes.iter().enumerate() {
+            node.run(&["cluster", "set-config-epoch", &(epoch + 1).to_string()]);
+            nodes[0].run(&["cluster", "meet", "127.0.0.1", &node.port().to_string()]);
+        }
+        let up = eventually(Duration::from_secs(30), || {
+            nodes.iter().all(|node| {
+                let state = node.run(&["cluster", "info"]);
+                state.contains("cluster_state:ok") && state.contains("cluster_known_nodes:3")
+            })
+        });
+        assert!(up, "the cluster forms");
+        nodes
+    }
+
+    /// A primary, its replica, and a sentinel that watches them as `main`.
+    pub fn watched() -> (Self, Self, Self) {
+        let primary = Self::start();
+        let replica = Self::with(&format!("replicaof 127.0.0.1 {}\nmasterauth {PASSWORD}", primary.port));
+        let sentinel = Self::sentinel("main", primary.port);
+        let seen = eventually(Duration::from_secs(30), || {
+            sentinel.run(&["sentinel", "replicas", "main"]).contains(&replica.port.to_string())
+                && replica.run(&["info", "replication"]).contains("master_link_status:up")
+        });
+        assert!(seen, "the sentinel sees the replica");
+        (primary, replica, sentinel)
+    }
+
     fn run_as(args: &[&str], more: &str) -> Self {
         on_free_port(|port| {
             let folder = Folder::new();

@@ -26,28 +26,9 @@ ttl = "1h"
 source = { file = "products.jsonl" }
 "#;
 
-fn cluster() -> [Redis; 3] {
-    let nodes = [0, 1, 2].map(|_| Redis::with("cluster-enabled yes\ncluster-node-timeout 2000"));
-    for (node, slots) in nodes.iter().zip([(0, 5_460), (5_461, 10_922), (10_923, 16_383)]) {
-        assert_eq!(node.run(&["cluster", "addslotsrange", &slots.0.to_string(), &slots.1.to_string()]), "OK");
-    }
-    for (epoch, node) in nodes.iter().enumerate() {
-        node.run(&["cluster", "set-config-epoch", &(epoch + 1).to_string()]);
-        nodes[0].run(&["cluster", "meet", "127.0.0.1", &node.port().to_string()]);
-    }
-    let up = eventually(Duration::from_secs(30), || {
-        nodes.iter().all(|node| {
-            let state = node.run(&["cluster", "info"]);
-            state.contains("cluster_state:ok") && state.contains("cluster_known_nodes:3")
-        })
-    });
-    assert!(up, "the cluster forms");
-    nodes
-}
-
 #[test]
 fn everything_holds_on_a_cluster() {
-    let [first, second, third] = cluster();
+    let [first, second, third] = Redis::cluster();
     let sum = |nodes: [&Redis; 3]| -> u64 {
         nodes.iter().map(|node| node.run(&["dbsize"]).parse::<u64>().expect("a number")).sum()
     };

@@ -342,13 +342,31 @@ fn the_digest_tells_names_texts_and_roles_apart() {
 #[test]
 fn attributes_are_found_at_their_place() {
     let (policy, _) = load_with(
-        &[("a.toml", "[shopdb.shop]\n[shopdb.shop.settings]\na = { b = 1,\nc = 2 }\n\"pg_stat.max\" = 5\n")],
+        &[(
+            "a.toml",
+            "[shopdb.shop]\n[shopdb.shop.settings]\na = { b = 1,\nc = 2 }\n\"pg_stat.max\" = 5\nlist = [1,\n{ d = 2 }]\n",
+        )],
         &[],
     );
     let settings = &policy.targets[0].resources[0];
     let line = |path: &str| policy.sources.origin(&settings.place_of(Some(path))).line;
-    let lines = ["a", "a.b", "a.c", "a.c.d", "pg_stat.max", "pg_stat.max.x", "pg_stat", "other"].map(line);
-    assert_eq!(lines, [3, 3, 4, 4, 5, 5, 2, 2]);
+    let lines = [
+        "a",
+        "a.b",
+        "a.c",
+        "a.c.d",
+        "pg_stat.max",
+        "pg_stat.max.x",
+        "pg_stat",
+        "other",
+        "list.0",
+        "list.1",
+        "list.1.d",
+        "list.2",
+        "list.x",
+    ]
+    .map(line);
+    assert_eq!(lines, [3, 3, 4, 4, 5, 5, 2, 2, 6, 7, 7, 6, 6]);
     assert_eq!(settings.place_of(None), settings.place);
 }
 

@@ -47,8 +47,10 @@ fn one(id: &ResourceId, spec: &Invalidation, schema: &str, problems: &mut Vec<Pr
     if keys.is_empty() {
         tell("keys", "no key would be removed".to_owned(), "keys = [\"user:{id}\"]");
     }
-    for message in keys.iter().filter_map(|key| Template::new(key).err()) {
-        tell("keys", message, "");
+    for (at, key) in keys.iter().enumerate() {
+        if let Err(message) = Template::new(key) {
+            tell(&format!("keys.{at}"), message, "");
+        }
     }
     if !cache.split_once('.').is_some_and(|(provider, name)| !provider.is_empty() && !name.is_empty()) {
         tell("cache", format!("`{cache}` is no target"), "write it as \"redis.cache\"");
@@ -69,7 +71,8 @@ pub fn canonical(site: &Site, pairs: &mut [Pairing<Spec>]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for pair in pairs.iter_mut().filter(|pair| pair.id.kind == KIND.name) {
         let Spec::Invalidation(want) = &mut pair.want else { continue };
-        *want = want.clone().settled(&site.schema);
+        // Sorted, keys are no longer where they were written.
+        let written = std::mem::replace(want, want.clone().settled(&site.schema)).keys;
         let known = &site.invalidation;
         if let Some(reason) = known.foreign.get(pair.id.label()).or(known.obstacle.as_ref()) {
             problems.push(
@@ -84,21 +87,23 @@ pub fn canonical(site: &Site, pairs: &mut [Pairing<Spec>]) -> Vec<Problem> {
                     .at("table")
                     .hint("name a table or a partitioned table"),
             ),
-            Some(there) => problems.extend(strangers(&pair.id, want, &table, there)),
+            Some(there) => problems.extend(strangers(&pair.id, &written, &table, there)),
         }
     }
     problems
 }
 
 /// The columns that a table does not have.
-fn strangers(id: &ResourceId, want: &Invalidation, table: &Relation, there: &read::Table) -> Vec<Problem> {
-    let templates: Vec<Template> = want.keys.iter().filter_map(|key| Template::new(key).ok()).collect();
-    let named: BTreeSet<&str> = templates.iter().flat_map(Template::columns).collect();
-    let missing = named.into_iter().filter(|name| !there.columns.iter().any(|column| column == name));
+fn strangers(id: &ResourceId, keys: &[String], table: &Relation, there: &read::Table) -> Vec<Problem> {
+    let templates = keys.iter().enumerate().filter_map(|(at, key)| Some((at, Template::new(key).ok()?)));
+    let named: BTreeSet<(usize, String)> =
+        templates.flat_map(|(at, key)| key.columns().map(|name| (at, name.to_owned())).collect::<Vec<_>>()).collect();
+    let missing = named.into_iter().filter(|(_, name)| !there.columns.contains(name));
     missing
-        .map(|name| {
-            let problem = Problem::of(id, format!("`{}` has no column `{name}`", table.full())).at("keys");
-            match text::nearest(name, there.columns.iter().map(String::as_str)) {
+        .map(|(at, name)| {
+            let message = format!("`{}` has no column `{name}`", table.full());
+            let problem = Problem::of(id, message).at(format!("keys.{at}"));
+            match text::nearest(&name, there.columns.iter().map(String::as_str)) {
                 Some(near) => problem.hint(format!("did you mean `{{{near}}}`?")),
                 None => problem.hint(format!("it has {}", text::list(&there.columns))),
             }

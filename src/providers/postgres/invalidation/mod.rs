@@ -54,7 +54,8 @@ pub struct Invalidation {
     #[serde(default)]
     pub mode: Mode,
     /// How long after the change they go, in `mode = "delayed"` (5s where it is not written), or within how long each expires, in
-    /// `mode = "lazy"` (5m).
+    /// `mode = "lazy"` (5m). `delayed` counts from the statement, and no key goes before the commit: make it longer than the longest
+    /// transaction and the lag of the standbys together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay: Option<Duration>,
     /// Whether every statement also wakes the worker at once. Without it the worker looks by itself several times a second; with it,

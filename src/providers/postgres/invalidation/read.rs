@@ -1,6 +1,6 @@
 //! Reading invalidations: one round trip for what is there, one for the tables they stand on, one for what waits.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
@@ -36,6 +36,8 @@ pub struct Known {
 pub struct Table {
     /// Its columns.
     pub columns: Vec<String>,
+    /// Those whose text no setting of a session changes.
+    pub steady: BTreeSet<String>,
     /// Its partitions at every depth.
     pub partitions: Vec<Relation>,
     /// Why no trigger of ours can stand on it.
@@ -67,11 +69,15 @@ const OUTBOX: &str = "select (select string_agg(a.attname || ' ' || format_type(
     has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select') as readable \
     from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = 'evenkeel' and c.relname = 'outbox'";
 
+/// `STEADY` stands for the types.
 const TABLES: &str = "with recursive picked as (select c.oid, c.oid as root from pg_class c join pg_namespace n on n.oid = c.relnamespace \
         where (n.nspname, c.relname) in (select * from unnest($1::text[], $2::text[])) \
         union all select i.inhrelid, p.root from picked p join pg_class r on r.oid = p.oid and r.relkind = 'p' join pg_inherits i on i.inhparent = p.oid) \
     select n.nspname::text as schema, c.relname::text as name, c.relkind::text as relkind, c.relpersistence::text as persistence, \
         array(select a.attname::text from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped order by a.attnum) as columns, \
+        array(select a.attname::text from pg_attribute a join pg_type t on t.oid = a.atttypid \
+            where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped \
+            and (t.typtype = 'e' or t.typnamespace = 'pg_catalog'::regnamespace and t.typname in (STEADY))) as steady, \
         pn.nspname::text as part_schema, pc.relname::text as part, pc.relkind::text as part_kind, \
         coalesce((select n_tup_ins + n_tup_upd + n_tup_del from pg_stat_user_tables s where s.relid = pc.oid), 0)::int8 as writes \
     from picked p join pg_class c on c.oid = p.root join pg_namespace n on n.oid = c.relnamespace \
@@ -132,7 +138,8 @@ async fn gather(
     let standing = marks.iter().flatten().filter_map(|mark| Relation::parse(&mark.declared.table, &site.schema));
     let (schemas, names): (Vec<String>, Vec<String>) =
         declared.chain(standing).map(|table| (table.schema, table.name)).unzip();
-    for row in sqlx::query(TABLES).bind(schemas).bind(names).fetch_all(&mut session.conn).await? {
+    let tables = TABLES.replace("STEADY", sql::STEADY);
+    for row in sqlx::query(sqlx::AssertSqlSafe(tables)).bind(schemas).bind(names).fetch_all(&mut session.conn).await? {
         add_table(&row, &mut known.tables)?;
     }
     let mut waiting: BTreeMap<String, i64> = BTreeMap::new();
@@ -164,14 +171,16 @@ async fn gather(
         };
         let mut spec = mark.declared.settled(&site.schema);
         let there = known.tables.get(&table);
+        let unknown = BTreeSet::new();
         let plan = Plan {
             name: &name,
             spec: &spec,
             mark: String::new(),
             tables: there.iter().flat_map(|there| there.stands_on(&table)).collect(),
+            steady: there.map_or(&unknown, |there| &there.steady),
         };
         let pins: Vec<String> = row.try_get("pins")?;
-        let pinned = pins.iter().map(|pin| pin.to_lowercase()).eq(sql::pins().iter().map(|pin| pin.to_lowercase()));
+        let pinned = pins.iter().map(|pin| pin.to_lowercase()).eq(plan.pins().iter().map(|pin| pin.to_lowercase()));
         let intact = row.try_get::<bool, _>("sound")? && pinned;
         let mut broken = Vec::new();
         if !intact || row.try_get::<&str, _>("body")? != plan.body() {
@@ -211,6 +220,7 @@ fn add_table(row: &PgRow, tables: &mut BTreeMap<Relation, Table>) -> Result<(), 
     let part = Relation::new(row.try_get::<String, _>("part_schema")?, row.try_get::<String, _>("part")?);
     let table = tables.entry(own.clone()).or_default();
     table.columns = row.try_get("columns")?;
+    table.steady = row.try_get::<Vec<String>, _>("steady")?.into_iter().collect();
     table.writes += row.try_get::<i64, _>("writes")?;
     table.unfit = match (row.try_get::<&str, _>("relkind")?, row.try_get::<&str, _>("persistence")?) {
         ("r" | "p", "p" | "u") => None,

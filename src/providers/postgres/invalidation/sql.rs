@@ -1,5 +1,7 @@
 //! The statements that make an invalidation and its outbox, and the questions whether they are as they were made.
 
+use std::collections::BTreeSet;
+
 use super::template::Template;
 use super::{Event, Invalidation, Mode, SCHEMA};
 use crate::model::units;
@@ -44,7 +46,11 @@ if not exists (select from evenkeel.outbox) then
 end if;
 ";
 
-/// What makes a value's text the same whoever writes, and names found in the catalog only.
+/// Types whose text no setting changes; every enumeration is one too. A type that is not named here is taken for one of the others.
+pub const STEADY: &str = "'bool', 'int2', 'int4', 'int8', 'numeric', 'text', 'varchar', 'bpchar', 'name', 'uuid'";
+
+/// What has names found in the catalog only, which comes first, and what makes a value's text the same whoever writes. Each is set and
+/// set back by every statement, so the latter stand only where a key has a value of a type that needs them.
 const PINS: [(&str, &str); 6] = [
     ("search_path", "pg_catalog, pg_temp"),
     ("datestyle", "ISO, MDY"),
@@ -53,11 +59,6 @@ const PINS: [(&str, &str); 6] = [
     ("bytea_output", "hex"),
     ("extra_float_digits", "1"),
 ];
-
-/// The settings that pin the function, as the catalog keeps them.
-pub fn pins() -> Vec<String> {
-    PINS.iter().map(|(name, value)| format!("{name}={value}")).collect()
-}
 
 /// The function of an invalidation, as a statement writes it.
 pub fn function(name: &str) -> String {
@@ -108,9 +109,25 @@ pub struct Plan<'a> {
     pub mark: String,
     /// The table and its partitions.
     pub tables: Vec<&'a Relation>,
+    /// The columns whose text no setting changes.
+    pub steady: &'a BTreeSet<String>,
 }
 
 impl Plan<'_> {
+    fn templates(&self) -> Vec<Template> {
+        self.spec.keys.iter().filter_map(|key| Template::new(key).ok()).collect()
+    }
+
+    fn pinned(&self) -> &'static [(&'static str, &'static str)] {
+        let is_steady = self.templates().iter().flat_map(Template::columns).all(|name| self.steady.contains(name));
+        if is_steady { &PINS[..1] } else { &PINS }
+    }
+
+    /// The settings that pin the function, as the catalog keeps them.
+    pub fn pins(&self) -> Vec<String> {
+        self.pinned().iter().map(|(name, value)| format!("{name}={value}")).collect()
+    }
+
     /// The function's body: one insert per sort of change, each key once.
     pub fn body(&self) -> String {
         let mut branches = String::new();
@@ -127,7 +144,7 @@ impl Plan<'_> {
     }
 
     fn insert(&self, firing: &Firing) -> String {
-        let keys: Vec<Template> = self.spec.keys.iter().filter_map(|key| Template::new(key).ok()).collect();
+        let keys = self.templates();
         let mut selects = Vec::new();
         for key in &keys {
             let sort = key.is_pattern;
@@ -169,7 +186,8 @@ impl Plan<'_> {
     /// writers need none on the outbox; nobody else may hang it on a table of theirs.
     pub fn make(&self, there: &[Trigger]) -> String {
         let function = function(self.name);
-        let pins: Vec<_> = PINS.iter().map(|(name, value)| format!("\n  set {name} = {}", pin(value))).collect();
+        let pins: Vec<_> =
+            self.pinned().iter().map(|(name, value)| format!("\n  set {name} = {}", pin(value))).collect();
         let tag = tag("keys", &self.body());
         let mut out = format!(
             "create or replace function {function}() returns trigger language plpgsql security definer{} as {tag}{}{tag};\n\
@@ -223,7 +241,7 @@ impl Plan<'_> {
 
     /// Asks whether all of it is there as it was made.
     pub fn proof(&self) -> String {
-        let pins = pins().iter().map(|pin| literal(&pin.to_lowercase())).collect::<Vec<_>>().join(", ");
+        let pins = self.pins().iter().map(|pin| literal(&pin.to_lowercase())).collect::<Vec<_>>().join(", ");
         format!(
             "select coalesce((select to_regclass('{OUTBOX}') is not null and {SOUND} and p.prosrc = {} and lower(p.proconfig::text)::text[] = array[{pins}] \
              and obj_description(p.oid, 'pg_proc') = {} and {TRIGGERS} = {} from pg_catalog.pg_proc p where p.oid = to_regprocedure({})), false)",

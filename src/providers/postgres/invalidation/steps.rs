@@ -63,7 +63,13 @@ fn make(site: &Site, delta: &Delta<Spec>, want: &Invalidation, has_outbox: bool)
     let name = delta.id.label();
     let own = Relation::parse(&want.table, &site.schema).unwrap_or_else(|| Relation::new(&site.schema, &want.table));
     let known = site.invalidation.tables.get(&own).cloned().unwrap_or_default();
-    let plan = Plan { name, spec: want, mark: read::mark(want, &site.schema), tables: known.stands_on(&own).collect() };
+    let plan = Plan {
+        name,
+        spec: want,
+        mark: read::mark(want, &site.schema),
+        tables: known.stands_on(&own).collect(),
+        steady: &known.steady,
+    };
     let there = site.invalidation.rules.get(name).map_or(&[][..], Vec::as_slice);
     let outbox = if has_outbox { "" } else { sql::MAKE_OUTBOX };
     let sql = sql::block(&format!("{outbox}{}", plan.make(there)));
