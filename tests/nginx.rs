@@ -1,5 +1,7 @@
 //! nginx under load and in trouble: no request fails while nodes come, change and leave, and what goes wrong is told and put back.
 
+mod tls;
+
 use std::time::Duration;
 
 use crate::kit::{Backend, Client, Folder, Load, Nginx, Run, eventually};

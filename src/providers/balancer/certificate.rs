@@ -61,7 +61,14 @@ impl Certificate {
     /// # Errors
     /// Why there is none, a lowercase fragment.
     pub fn parse(pem: &[u8]) -> Result<Self, String> {
-        let chain = chain(pem)?;
+        Self::of(&chain(pem)?)
+    }
+
+    /// The first certificate of a chain, with its issuers behind it.
+    ///
+    /// # Errors
+    /// As [`Certificate::parse`].
+    pub fn of(chain: &[CertificateDer<'_>]) -> Result<Self, String> {
         let (leaf, issuers) = chain.split_first().ok_or("there is no certificate in it")?;
         let (_, parsed) =
             X509Certificate::from_der(leaf).map_err(|error| format!("its certificate is broken: {error}"))?;

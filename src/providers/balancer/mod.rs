@@ -4,6 +4,7 @@
 pub mod capability;
 pub mod capacity;
 pub mod certificate;
+pub mod handshake;
 pub mod hazard;
 pub mod marker;
 pub mod reuse;

@@ -86,7 +86,7 @@ pub struct Reuse {
 }
 
 /// What binds clients to nodes.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sticky {
     /// The cookie's name.
@@ -96,7 +96,7 @@ pub struct Sticky {
 }
 
 /// How TLS is spoken with clients.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tls {
     /// The file of the certificate and its issuers, PEM.

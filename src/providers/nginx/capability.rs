@@ -1,7 +1,7 @@
 //! What nginx cannot do, and from which version on it can. What is not here every maintained version has, and nginx itself refuses what it does not know.
 
 use crate::providers::balancer::capability::{Able, On, Row, Table};
-use crate::providers::balancer::{HEALTH, NODE, REUSE, Version};
+use crate::providers::balancer::{HEALTH, NODE, REUSE, STICKY, Version};
 
 /// From here on idle connections of clients are kept open over a reload for a moment, `keepalive_min_timeout`.
 pub const KEEPALIVE_MIN_TIMEOUT: Version = Version(1, 27, 4);
@@ -44,6 +44,14 @@ pub const CAPABILITIES: Table = Table {
             what: "threshold for coming back",
             able: Able::Never,
             hint: PASSIVE,
+        },
+        Row {
+            kind: STICKY.name,
+            on: On::Kind,
+            what: "sticky cookies",
+            able: Able::Since(Version(1, 29, 6)),
+            hint: "upgrade nginx, or leave it out; `hash $cookie_NAME consistent`, written by hand, goes by a cookie that the application sets, \
+                   and sends everybody without one to the same node",
         },
         Row {
             kind: NODE.name,

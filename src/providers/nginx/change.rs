@@ -1,9 +1,10 @@
 //! What the policy says, written into the file. Each function makes the text say it and touches nothing that says so already.
 
+use super::door::Saying;
 use super::edit::{Place, Text};
 use super::layout::Layout;
 use crate::model::units::Duration;
-use crate::providers::balancer::{Algorithm, Balance, Health, Node, NodeState};
+use crate::providers::balancer::{Algorithm, Balance, Health, Node, NodeState, Sticky};
 
 /// What the server at `at` is to say; its line is marked with its name once it is edited.
 pub fn node(text: &mut Text, at: usize, name: &str, want: &Node) {
@@ -109,8 +110,85 @@ pub fn keepalive_timeout(text: &mut Text, layout: &Layout, time: Duration) {
     }
 }
 
+/// The cookie that binds clients. What else is said of it stays.
+pub fn sticky(text: &mut Text, layout: &Layout, want: &Sticky) {
+    match &layout.sticky {
+        Some((at, _)) => {
+            if let Some(cookie) = &want.cookie {
+                text.set_word(*at, 2, cookie);
+            }
+            if let Some(ttl) = want.ttl {
+                text.set_parameter(*at, "expires", Some(&ttl.to_string()));
+            }
+        }
+        None => {
+            let Some(cookie) = &want.cookie else { return };
+            let expires = want.ttl.map(|ttl| format!("expires={ttl}"));
+            let words: Vec<&str> = ["sticky", "cookie", cookie].into_iter().chain(expires.as_deref()).collect();
+            last(text, layout, &words);
+        }
+    }
+}
+
+/// What a `server` block says of TLS: the last statement of that name is exchanged, or one comes behind its likes.
+pub fn tls(text: &mut Text, nth: usize, sayings: &[Saying]) {
+    for Saying { attribute: _, words } in sayings {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let blocks = text.tree().statements.iter().enumerate();
+        let mut blocks = blocks.filter(|(_, s)| s.name() == "server" && s.body.is_some()).map(|(at, _)| at);
+        let Some(block) = blocks.nth(nth) else { return };
+        let children = || text.tree().children(Some(block));
+        let own = children().filter(|(_, s)| words.first() == Some(&s.name())).last().map(|(at, _)| at);
+        let like =
+            |s: &super::tree::Statement| s.name().starts_with("ssl_") || ["listen", "server_name"].contains(&s.name());
+        let behind = children().filter(|(_, s)| like(s)).last().map(|(at, _)| at);
+        match own {
+            Some(at) => text.set_words(at, &words),
+            None => text.insert(behind.map_or(Place::First(block), Place::Behind), &words, None),
+        }
+    }
+}
+
 /// Adds a statement at the end of the upstream.
 fn last(text: &mut Text, layout: &Layout, words: &[&str]) {
     let behind = text.tree().children(Some(layout.block)).last().map(|(at, _)| at);
     text.insert(behind.map_or(Place::First(layout.block), Place::Behind), words, None);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cookie_of_newer_versions_is_written_and_read() {
+        let check = |before: &str, want: &Sticky, after: &str| {
+            let mut text = Text::new(before.into());
+            let layout = Layout::read(&text, "web").expect("an upstream");
+            sticky(&mut text, &layout, want);
+            assert_eq!(String::from_utf8_lossy(text.bytes()), after);
+            let found = Layout::read(&text, "web").expect("an upstream").sticky.expect("a cookie").1;
+            assert_eq!(&found, want);
+        };
+        let hour = Sticky { cookie: Some("srv".into()), ttl: Some(Duration::from_secs(3600)) };
+        let plain = Sticky { cookie: Some("srv".into()), ttl: None };
+        check(
+            "upstream web {\n  server a;\n}",
+            &hour,
+            "upstream web {\n  server a;\n  sticky cookie srv expires=1h;\n}",
+        );
+        check("upstream web { server a; }", &plain, "upstream web { server a; sticky cookie srv; }");
+        let before = "upstream web { server a; sticky cookie id domain=.x path=/; }";
+        check(before, &hour, "upstream web { server a; sticky cookie srv domain=.x path=/ expires=1h; }");
+    }
+
+    #[test]
+    fn only_what_is_said_of_tls_changes() {
+        let before = "server { listen 80; }\nserver {\n  listen 443 ssl; # x\n  ssl_protocols TLSv1;\n\n  location / { proxy_pass http://web; }\n}\n";
+        let mut text = Text::new(before.into());
+        let saying =
+            |words: &[&str]| Saying { attribute: "tls", words: words.iter().map(ToString::to_string).collect() };
+        tls(&mut text, 1, &[saying(&["ssl_protocols", "TLSv1.2", "TLSv1.3"]), saying(&["ssl_ciphers", "A:B"])]);
+        let after = before.replace("ssl_protocols TLSv1;", "ssl_protocols TLSv1.2 TLSv1.3;\n  ssl_ciphers A:B;");
+        assert_eq!(String::from_utf8_lossy(text.bytes()), after);
+    }
 }

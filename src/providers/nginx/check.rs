@@ -3,9 +3,11 @@
 use super::capability::CAPABILITIES;
 use super::settings::Settings;
 use super::site::Site;
+use super::tls;
+use crate::model::ResourceId;
 use crate::provider::{Pairing, Problem, Want};
 use crate::providers::balancer::capability::Novelty;
-use crate::providers::balancer::{Algorithm, Balance, Health, NODE, Node, Reuse, Spec, spec};
+use crate::providers::balancer::{Algorithm, Balance, Health, NODE, Node, Reuse, Spec, Sticky, Tls, spec};
 
 /// What can be said without the system.
 pub fn offline(settings: &Settings, wants: &[Want<Spec>]) -> Vec<Problem> {
@@ -55,6 +57,13 @@ pub fn offline(settings: &Settings, wants: &[Want<Spec>]) -> Vec<Problem> {
                     Problem::of(&want.id, message).at("unhealthy_threshold").hint("leave it out, or enabled = true"),
                 );
             }
+            Spec::Tls(Tls { ciphers: Some(ciphers), .. })
+                if ciphers.split(':').any(|name| name.starts_with("TLS_")) =>
+            {
+                let message = "nginx's `ssl_ciphers` knows no ciphers of TLS 1.3";
+                let hint = "leave those that begin with `TLS_` out; `ssl_conf_command Ciphersuites …`, written by hand, chooses among them";
+                problems.push(Problem::of(&want.id, message).at("ciphers").hint(hint));
+            }
             _ => {}
         }
         problems.extend(CAPABILITIES.refusals(None, &want.id, wanted, Novelty::Known));
@@ -69,6 +78,14 @@ pub fn online(site: &Site, pairs: &mut [Pairing<Spec>]) -> Vec<Problem> {
         settle(want, live.as_mut());
         let novelty = if live.is_some() { Novelty::Known } else { Novelty::New };
         problems.extend(CAPABILITIES.refusals(site.version(), id, want, novelty));
+        match (&mut *want, live.as_mut()) {
+            (Spec::Tls(want), Some(Spec::Tls(live))) => problems.extend(tls::settle(site, id, want, live)),
+            (Spec::Tls(_), _) => problems.push(unspoken(site, id)),
+            (Spec::Sticky(Sticky { cookie: None, ttl: Some(_) }), Some(Spec::Sticky(Sticky { cookie: None, .. }))) => {
+                problems.push(Problem::of(id, "a ttl needs a cookie").at("ttl").hint("cookie = \"session_id\""));
+            }
+            _ => {}
+        }
         match want {
             Spec::Node(Node { address: None, .. }) if live.is_none() => {
                 problems.push(Problem::of(id, "a new node needs an address").hint("address = \"192.168.1.10:3000\""));
@@ -93,6 +110,16 @@ pub fn online(site: &Site, pairs: &mut [Pairing<Spec>]) -> Vec<Problem> {
         }
     }
     problems
+}
+
+/// Nobody speaks TLS there.
+fn unspoken(site: &Site, id: &ResourceId) -> Problem {
+    let upstream = site.settings.as_ref().map(|settings| settings.upstream.clone()).unwrap_or_default();
+    let known = site.settings.as_ref().is_some_and(|settings| settings.pid.is_some() || settings.main.is_some());
+    let place = if known { "" } else { " in this file" };
+    let message = format!("no `server` block{place} that passes to `{upstream}` has a `listen … ssl`");
+    let hint = "write `listen 443 ssl;` with its certificate into the block and reload; from then on it is tuned here";
+    Problem::of(id, message).hint(hint)
 }
 
 /// What is the same under two names, and addresses in one form.

@@ -3,7 +3,7 @@
 use super::edit::Text;
 use super::tree::Statement;
 use crate::model::units::Duration;
-use crate::providers::balancer::{Algorithm, NodeState, spec};
+use crate::providers::balancer::{Algorithm, NodeState, Sticky, spec};
 
 /// An upstream. Statements are told by their numbers in the text that it was read from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct Layout {
     pub keepalive: Option<(usize, u32)>,
     /// The statement that says how long, and how long.
     pub keepalive_timeout: Option<(usize, Duration)>,
+    /// The statement that binds clients to servers by a cookie of nginx's own, and what it says.
+    pub sticky: Option<(usize, Sticky)>,
     /// Whether the workers share what they know of the servers.
     pub zone: bool,
     /// What nginx or evenkeel would stumble over.
@@ -99,6 +101,11 @@ impl Layout {
             "keepalive_timeout" => {
                 self.keepalive_timeout = statement.argument().and_then(time).map(|time| (at, time));
             }
+            "sticky" if statement.argument() == Some("cookie") => {
+                let ttl = statement.arguments().find_map(|word| time(word.strip_prefix("expires=")?));
+                self.sticky = Some((at, Sticky { cookie: statement.words.get(2).map(|word| word.text.clone()), ttl }));
+            }
+            "sticky" => self.lints.push("`sticky` that is no `sticky cookie` has no name in the policy".into()),
             "zone" => self.zone = true,
             "include" => self.lints.push(format!(
                 "`{}` is included into the upstream: what it holds is not looked at",

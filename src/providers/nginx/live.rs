@@ -7,7 +7,7 @@ use super::site::{Answer, Site};
 use super::tree::Statement;
 use crate::model::{Facts, ResourceId};
 use crate::provider::{Breadth, Live, Scope};
-use crate::providers::balancer::{Balance, Health, Node, NodeState, Reuse, Spec};
+use crate::providers::balancer::{Balance, Health, Node, NodeState, Reuse, Spec, Tls};
 
 /// Every resource that `scope` asks for.
 pub fn all(site: &Site, scope: &Scope<'_, Spec>) -> Vec<Live<Spec>> {
@@ -44,6 +44,18 @@ pub fn all(site: &Site, scope: &Scope<'_, Spec>) -> Vec<Live<Spec>> {
     add(ResourceId::only("balance"), Spec::Balance(balance), Facts::default());
     add(ResourceId::only("health"), Spec::Health(health), Facts::default());
     add(ResourceId::only("reuse"), Spec::Reuse(reuse), facts);
+    let sticks = scope.wanted.iter().any(|want| matches!(want.spec, Some(Spec::Sticky(_))));
+    if sticks || layout.sticky.is_some() {
+        let sticky = layout.sticky.as_ref().filter(|_| known).map(|(_, sticky)| sticky.clone());
+        add(ResourceId::only("sticky"), Spec::Sticky(sticky.unwrap_or_default()), Facts::default());
+    }
+    if !site.tls.doors.is_empty() {
+        let mut tls = site.tls.spec();
+        if !known {
+            tls = Tls { certificate: tls.certificate, ..Tls::default() };
+        }
+        add(ResourceId::only("tls"), Spec::Tls(tls), site.tls.facts());
+    }
     for (place, (server, name)) in layout.servers.iter().zip(&site.names).enumerate() {
         let answer = site.answers.get(place).and_then(Option::as_ref);
         let spec = if known { node(server) } else { Node::default() };
@@ -85,6 +97,14 @@ fn idle(site: &Site) -> Option<u32> {
     Some(site.unit(site.layout.servers.len())?.back(u64::from(kept), site.declared.idle))
 }
 
+/// How the policy wants TLS to be spoken.
+pub fn wanted_tls<'a>(scope: &Scope<'a, Spec>) -> Option<&'a Tls> {
+    scope.wanted.iter().find_map(|want| match &want.spec {
+        Some(Spec::Tls(tls)) => Some(tls),
+        _ => None,
+    })
+}
+
 /// Remarks: what nginx has not read, what the file stumbles over, and what is not as it looks.
 pub fn notes(site: &Site) -> Vec<String> {
     let mut notes = site.layout.lints.clone();
@@ -105,6 +125,17 @@ pub fn notes(site: &Site) -> Vec<String> {
         if settings.main.is_none() {
             notes.push("without `main` nobody checks the file with `nginx -t`".into());
         }
+    }
+    let tls = &site.tls;
+    if tls.memory.as_ref().zip(tls.disk.as_ref()).is_some_and(|(memory, disk)| !memory.same(disk)) {
+        notes.push("nginx serves another certificate than its file holds: it was not reloaded since".into());
+    }
+    if tls.memory.is_none()
+        && tls.source.as_ref().is_some_and(|want| want.certificate.is_some())
+        && settings.pid.is_some()
+    {
+        notes
+            .push("which certificate is served cannot be seen from here: it is taken to be the one in the file".into());
     }
     if let Some(master) = &site.master {
         if master.replaced {

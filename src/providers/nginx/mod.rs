@@ -4,6 +4,7 @@
 mod capability;
 mod change;
 mod check;
+mod door;
 pub mod edit;
 mod layout;
 mod live;
@@ -15,6 +16,7 @@ mod run;
 mod settings;
 mod site;
 mod steps;
+mod tls;
 pub mod token;
 pub mod tree;
 mod whole;
@@ -30,11 +32,12 @@ use crate::provider::{
     Breadth, Claim, Context, Delta, Draft, Grants, Holder, Pairing, Problem, Progress, Provider, Reading, Scope, Want,
 };
 use crate::providers::balancer::marker::Marker;
-use crate::providers::balancer::{BALANCE, HEALTH, NODE, REUSE, Reuse, Spec, hazard};
+use crate::providers::balancer::{BALANCE, HEALTH, NODE, REUSE, Reuse, STICKY, Spec, TLS, hazard};
 use edit::Text;
 use layout::Layout;
 use master::Master;
 use site::Policy;
+use tls::Serving;
 
 pub use op::Op;
 pub use settings::Settings;
@@ -53,6 +56,7 @@ pub struct Nginx {
     log: Option<PathBuf>,
     /// What the program says of itself.
     version: String,
+    now: jiff::Timestamp,
     /// What the whole policy says, for looks that cover only a part of it.
     declared: Mutex<Policy>,
 }
@@ -94,13 +98,14 @@ fn below(folder: Option<&PathBuf>, path: &Path) -> PathBuf {
 
 impl Provider for Nginx {
     const NAME: &'static str = "nginx";
-    const DOC: &'static str =
-        "nginx: an upstream's nodes, balance, passive health checks and connections, in its file and by reload";
-    const KINDS: &'static [Kind] = &[BALANCE, HEALTH, REUSE, NODE];
+    const DOC: &'static str = "nginx: an upstream's nodes, balance, passive health checks, cookie, certificate and connections, in its file and by reload";
+    const KINDS: &'static [Kind] = &[BALANCE, HEALTH, STICKY, TLS, REUSE, NODE];
     const HAZARDS: &'static [HazardKind] = &[
         hazard::REMOVES_CAPACITY,
         hazard::BELOW_MINIMUM,
         hazard::EMPTIES_POOL,
+        hazard::LISTENER,
+        hazard::NARROWS_CERTIFICATE,
         hazard::RELOADS,
         hazard::MOVES_CLIENTS,
         hazard::LIMITS_CONNECTIONS,
@@ -123,7 +128,7 @@ impl Provider for Nginx {
         check::offline(settings, wants)
     }
 
-    async fn connect(settings: Settings, _: Context) -> Result<Self> {
+    async fn connect(settings: Settings, context: Context) -> Result<Self> {
         let about = if settings.pid.is_some() || settings.main.is_some() {
             about(&settings.binary).await
         } else {
@@ -151,7 +156,7 @@ impl Provider for Nginx {
             }
         }
         let pid = settings.pid.clone();
-        Ok(Self { settings, pid, main, prefix, log, version, declared: Mutex::default() })
+        Ok(Self { settings, pid, main, prefix, log, version, now: context.now, declared: Mutex::default() })
     }
 
     async fn read(&self, scope: &Scope<'_, Spec>) -> Result<Reading<Site, Spec>> {
@@ -173,6 +178,7 @@ impl Provider for Nginx {
             answers = probe::all(addresses, self.settings.probe.as_deref()).await;
             master = Some(running);
         }
+        let tls = Serving::read(self, &text, live::wanted_tls(scope)).await?;
         let site = Site {
             version: self.version.clone(),
             settings: Some(self.settings.clone()),
@@ -183,6 +189,7 @@ impl Provider for Nginx {
             master,
             workers,
             marker,
+            tls,
             declared: self.declared(),
         };
         let live = live::all(&site, scope);

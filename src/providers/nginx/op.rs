@@ -1,10 +1,12 @@
 //! Operations: one write of the file and one reload for all that goes together. `Display` is what happens, in the order in which it does.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::edit;
 use crate::model::units::Duration;
+use crate::providers::balancer::Tls;
 
 /// One operation on an upstream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +37,19 @@ pub struct Op {
     pub reloads: bool,
     /// What was reckoned.
     pub sums: Vec<String>,
+    /// The certificate that is served from then on.
+    pub rotation: Option<Rotation>,
+}
+
+/// Another certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rotation {
+    /// The files that hold it.
+    pub tls: Tls,
+    /// What they hold, in words.
+    pub content: String,
+    /// Where clients meet it, with the names that they ask for.
+    pub meets: Vec<(SocketAddr, Option<String>)>,
 }
 
 impl fmt::Display for Op {
@@ -47,6 +62,9 @@ impl fmt::Display for Op {
             let what = self.probe.as_ref().map_or("for a connection".to_owned(), |path| format!("for GET {path}"));
             parts.push(format!("ask {name} at {address} {what}, {} at most", self.within));
         }
+        if self.rotation.is_some() {
+            parts.push("check the key against the certificate".into());
+        }
         if self.tested && self.before != self.after {
             parts.push("nginx -t".into());
         }
@@ -57,6 +75,12 @@ impl fmt::Display for Op {
         parts.extend(self.sums.iter().cloned());
         if self.reloads {
             parts.push("kill -HUP".into());
+        }
+        if let Some(Rotation { content, meets, .. }) = self.rotation.as_ref().filter(|_| self.reloads) {
+            let places: Vec<String> = meets.iter().map(|(address, _)| address.to_string()).collect();
+            if !places.is_empty() {
+                parts.push(format!("see that {} serves {content}", places.join(", ")));
+            }
         }
         f.write_str(&parts.join("; "))
     }

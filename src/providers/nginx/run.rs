@@ -15,7 +15,7 @@ use super::probe;
 use super::site::Answer;
 use super::steps::RELOAD;
 use super::whole::Whole;
-use super::{Nginx, names};
+use super::{Nginx, names, tls};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::text;
 use crate::provider::Progress;
@@ -41,6 +41,9 @@ impl Nginx {
             let message = format!("`{}` was changed by somebody else since it was read", op.config.display());
             return Err(conflict(message));
         }
+        if let Some(rotation) = &op.rotation {
+            tls::fits(self, rotation).await?;
+        }
         if !op.reloads {
             self.test(op).await?;
             return self.write(&op.config, &op.before, &op.after).await;
@@ -48,7 +51,10 @@ impl Nginx {
         let master = self.running().await?;
         let unread = Marker::read(&op.config, &master.generation()).await?.unread;
         if there == op.after && !unread {
-            return Ok(());
+            match &op.rotation {
+                Some(rotation) if rotation.meets.is_empty() || tls::behind(rotation).await.is_some() => {}
+                _ => return Ok(()),
+            }
         }
         if let Some(drain) = op.drain {
             self.drained(drain.std(), progress).await?;
@@ -60,7 +66,15 @@ impl Nginx {
         let marker = Marker { unread: true, ..Marker::default() };
         marker.write(&op.config, &master.generation()).await?;
         self.write(&op.config, &op.before, &op.after).await?;
-        self.reloaded(op, &master, progress).await
+        self.reloaded(op, &master, progress).await?;
+        let Some((address, content)) = (match &op.rotation {
+            Some(rotation) => tls::behind(rotation).await,
+            None => None,
+        }) else {
+            return Ok(());
+        };
+        let message = format!("nginx reads the new certificate, and {address} serves another one: {content}");
+        Err(Error::failed(message).hint("look for another `server` block with the same address and name"))
     }
 
     /// The master that runs.

@@ -7,6 +7,7 @@ use super::layout::{Layout, Server};
 use super::master::Master;
 use super::names::Declared;
 use super::settings::Settings;
+use super::tls;
 use crate::providers::balancer::capacity::Serving;
 use crate::providers::balancer::marker::Marker;
 use crate::providers::balancer::reuse::Unit;
@@ -42,6 +43,9 @@ pub struct Site {
     /// What a run before left unfinished.
     #[serde(skip)]
     pub marker: Marker,
+    /// How TLS is spoken with clients.
+    #[serde(skip)]
+    pub tls: tls::Serving,
     /// What the policy says, also where a look covers only a part of it.
     #[serde(skip)]
     pub declared: Policy,

@@ -7,7 +7,7 @@ use super::capability::KEEPALIVE_MIN_TIMEOUT;
 use super::change;
 use super::edit::Text;
 use super::layout::Layout;
-use super::op::Op;
+use super::op::{Op, Rotation};
 use super::site::Site;
 use crate::model::{Action, Hazard, Impact, ResourceId, Stage, text};
 use crate::provider::{Delta, Draft};
@@ -66,6 +66,9 @@ struct Parts {
     leavers: Vec<String>,
     sums: Vec<String>,
     floor: Option<usize>,
+    rotation: Option<Rotation>,
+    /// Whether clients are let in otherwise.
+    listens: bool,
 }
 
 impl Drafting<'_> {
@@ -187,7 +190,45 @@ impl Drafting<'_> {
                     change::keepalive_timeout(&mut self.text, &layout, time);
                 }
             }
-            Spec::Sticky(_) | Spec::Tls(_) | Spec::Node(_) => {}
+            Spec::Sticky(want) => {
+                change::sticky(&mut self.text, &layout, want);
+                if delta.changed.iter().any(|path| path == "cookie") {
+                    let old = layout.sticky.and_then(|(_, sticky)| sticky.cookie);
+                    let old = old.map_or("nothing".into(), |name| format!("cookie `{name}`"));
+                    parts.hazards.push(hazard::MOVES_CLIENTS.with(format!("bound by {old} now")));
+                }
+            }
+            Spec::Tls(_) => self.speak(delta, parts),
+            Spec::Node(_) => {}
+        }
+    }
+
+    /// How TLS is spoken with clients, in every block that does.
+    fn speak(&mut self, delta: &Delta<Spec>, parts: &mut Parts) {
+        let serving = &self.site.tls;
+        let Some(source) = &serving.source else { return };
+        for door in &serving.doors {
+            let sayings = door.sayings(source, &delta.changed);
+            if let Some(nth) = door.nth {
+                change::tls(&mut self.text, nth, &sayings);
+            }
+        }
+        if let (Some(wanted), true) = (&serving.wanted, delta.changed.iter().any(|path| path == "certificate")) {
+            let lost = serving.served().map(|served| wanted.lacks(served)).unwrap_or_default();
+            if !lost.is_empty() {
+                parts
+                    .hazards
+                    .push(hazard::NARROWS_CERTIFICATE.with(format!("{} not in the new one", text::list(lost))));
+            }
+            parts.rotation = serving.rotation();
+            parts.titles.pop();
+            parts.titles.push(format!("serve the certificate that expires {}", wanted.end(serving.now)));
+        }
+        let words: Vec<&String> = delta.changed.iter().filter(|path| *path != "certificate").collect();
+        if !words.is_empty() {
+            let places = text::list(serving.doors.iter().map(|door| door.place.trim_matches('`').replace("` ", " ")));
+            parts.hazards.push(hazard::LISTENER.with(format!("{} of {places}", text::list(words))));
+            parts.listens = true;
         }
     }
 
@@ -284,8 +325,13 @@ impl Drafting<'_> {
             tested: settings.is_some_and(|settings| runs || settings.main.is_some()),
             reloads: runs,
             sums: parts.sums,
+            rotation: parts.rotation,
         };
-        let impact = if runs { Impact::Reload } else { Impact::Runtime };
+        let impact = match (runs, parts.listens) {
+            (false, _) => Impact::Runtime,
+            (true, false) => Impact::Reload,
+            (true, true) => Impact::Listener,
+        };
         let title = match parts.titles.as_slice() {
             [first, second, third, rest @ ..] if !rest.is_empty() => {
                 format!("{first}, {second}, {third} and {} more", rest.len())

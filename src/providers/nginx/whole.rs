@@ -13,6 +13,9 @@ use super::tree::Statement;
 /// How deep includes may nest; nginx itself would run out of files.
 const DEEPEST: usize = 20;
 
+/// A statement: its file, behind all links, and its number there.
+pub type Spot = (PathBuf, usize);
+
 /// A configuration on the disk.
 #[derive(Clone, Debug)]
 pub struct Whole {
@@ -48,6 +51,127 @@ impl Whole {
         }
     }
 
+    /// A file of which nobody knows what includes it.
+    pub fn alone(config: &Path, text: &Text) -> Self {
+        let mut whole = Self { main: config.to_owned(), files: BTreeMap::new() };
+        whole.put(config, text);
+        whole
+    }
+
+    /// Puts what was read of a file in the place of what is known of it.
+    pub fn put(&mut self, path: &Path, text: &Text) {
+        self.files.insert(real(path), text.clone());
+    }
+
+    /// Its files, behind all links.
+    pub fn files(&self) -> impl Iterator<Item = (&PathBuf, &Text)> {
+        self.files.iter()
+    }
+
+    /// One of its files.
+    pub fn text(&self, path: &Path) -> Option<&Text> {
+        self.files.get(path)
+    }
+
+    /// A statement of it.
+    pub fn at(&self, (path, at): &Spot) -> Option<&Statement> {
+        self.files.get(path)?.at(*at)
+    }
+
+    /// A path as nginx reads it in a directive.
+    pub fn path(&self, written: &str) -> PathBuf {
+        self.main.parent().unwrap_or(Path::new(".")).join(written)
+    }
+
+    /// Every block with this name.
+    pub fn spots(&self, name: &str) -> Vec<Spot> {
+        let of = |(path, text): (&PathBuf, &Text)| {
+            let all = text.tree().statements.iter().enumerate();
+            all.filter(|(_, s)| s.name() == name && s.body.is_some())
+                .map(|(at, _)| (path.clone(), at))
+                .collect::<Vec<_>>()
+        };
+        self.files.iter().flat_map(of).collect()
+    }
+
+    /// The nearest blocks called `name` around a statement: more than one where its file is included more than once.
+    pub fn enclosing(&self, path: &Path, at: usize, name: &str) -> Vec<Spot> {
+        self.enclosed(path, at, name, 0)
+    }
+
+    fn enclosed(&self, path: &Path, at: usize, name: &str, depth: usize) -> Vec<Spot> {
+        let Some(text) = self.files.get(path).filter(|_| depth <= DEEPEST) else { return Vec::new() };
+        if let Some((at, _)) = text.tree().around(at).find(|(_, block)| block.name() == name) {
+            return vec![(path.to_owned(), at)];
+        }
+        self.includers(path).iter().flat_map(|(path, at)| self.enclosed(path, *at, name, depth + 1)).collect()
+    }
+
+    /// The statements called `name` that hold in a block: its own and those it includes; without any, those around it.
+    pub fn said(&self, (path, block): &Spot, name: &str) -> Vec<Spot> {
+        self.holding(path, Some(*block), name, 0)
+    }
+
+    fn holding(&self, path: &Path, block: Option<usize>, name: &str, depth: usize) -> Vec<Spot> {
+        let own = self.own(path, block, name, depth);
+        if !own.is_empty() || depth > DEEPEST {
+            return own;
+        }
+        match block {
+            Some(at) => {
+                self.holding(path, self.at(&(path.to_owned(), at)).and_then(|block| block.parent), name, depth + 1)
+            }
+            None => {
+                let outer = |spot: &Spot| self.holding(&spot.0, self.at(spot).and_then(|s| s.parent), name, depth + 1);
+                self.includers(path).iter().map(outer).find(|found| !found.is_empty()).unwrap_or_default()
+            }
+        }
+    }
+
+    fn own(&self, path: &Path, block: Option<usize>, name: &str, depth: usize) -> Vec<Spot> {
+        let Some(text) = self.files.get(path).filter(|_| depth <= DEEPEST) else { return Vec::new() };
+        let mut found = Vec::new();
+        for (at, statement) in text.tree().children(block) {
+            if statement.name() == name {
+                found.push((path.to_owned(), at));
+            }
+            for file in self.included(statement) {
+                found.extend(self.own(&real(&file), None, name, depth + 1));
+            }
+        }
+        found
+    }
+
+    /// Whether a block includes a file, straight or through another one.
+    pub fn includes(&self, (path, block): &Spot, file: &Path) -> bool {
+        let Some(text) = self.files.get(path) else { return false };
+        let mut left: Vec<PathBuf> = text.tree().children(Some(*block)).flat_map(|(_, s)| self.included(s)).collect();
+        let mut seen = Vec::new();
+        while let Some(one) = left.pop().map(|one| real(&one)) {
+            if one == file {
+                return true;
+            }
+            if let Some(text) = self.files.get(&one).filter(|_| !seen.contains(&one)) {
+                left.extend(text.tree().statements.iter().flat_map(|s| self.included(s)));
+                seen.push(one);
+            }
+        }
+        false
+    }
+
+    /// The statements that include a file.
+    fn includers(&self, path: &Path) -> Vec<Spot> {
+        let mut found = Vec::new();
+        for (from, text) in &self.files {
+            for (at, statement) in text.tree().statements.iter().enumerate() {
+                if self.included(statement).iter().any(|file| real(file) == path) {
+                    found.push((from.clone(), at));
+                }
+            }
+        }
+        found
+    }
+
     /// Whether a file is a part of it.
     pub fn holds(&self, path: &Path) -> bool {
         fs::canonicalize(path).is_ok_and(|real| self.files.contains_key(&real))
@@ -61,9 +185,7 @@ impl Whole {
 
     /// The main file as nginx would read it if `path` held `candidate`.
     pub fn with(&self, path: &Path, candidate: &[u8]) -> Vec<u8> {
-        let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let main = fs::canonicalize(&self.main).unwrap_or_else(|_| self.main.clone());
-        self.inlined(&main, &real, candidate, 0).unwrap_or_default()
+        self.inlined(&real(&self.main), &real(path), candidate, 0).unwrap_or_default()
     }
 
     /// A file with what leads to `real` put in the place of its `include`; `None` where nothing does.
@@ -102,6 +224,11 @@ impl Whole {
         let folder = self.main.parent().unwrap_or(Path::new("."));
         expand(&folder.join(pattern))
     }
+}
+
+/// A path behind all links; as it is where there is nothing.
+pub fn real(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// The files that a pattern stands for, sorted; hidden ones only where the pattern says so.

@@ -1,0 +1,158 @@
+//! Certificates rotate by a reload that is seen at the listener; what must not be served is refused before anything is touched.
+
+use std::process::{Command, Stdio};
+
+use super::Pool;
+use crate::kit::{Certificate, Client, Folder, Load, Run, free_port};
+
+struct Site {
+    pool: Pool,
+    port: u16,
+    served: Folder,
+}
+
+impl Site {
+    fn start(old: &Certificate) -> Self {
+        let (served, port) = (Folder::new(), free_port());
+        let pem = served.write("site.crt", &old.pem);
+        let key = served.write("site.key", &old.key);
+        let text = format!(
+            "upstream web {{\n    server [n1];\n    server [n2];\n}}\nserver {{\n    listen 127.0.0.1:{port} ssl; # TLS\n    \
+             ssl_certificate {};\n    ssl_certificate_key {};\n    location / {{ proxy_pass http://web; }}\n}}\n",
+            pem.display(),
+            key.display()
+        );
+        Self { pool: Pool::with(&text), port, served }
+    }
+
+    /// A policy that wants this certificate, and more of `tls`.
+    fn wants(&self, new: &Certificate, more: &str) {
+        let pem = self.pool.folder.write("new.crt", &new.pem);
+        let key = self.pool.folder.write("new.key", &new.key);
+        let files = format!("certificate = \"{}\"\nkey = \"{}\"\n", pem.display(), key.display());
+        self.pool.policy("", &format!("[nginx.web.tls]\n{files}{more}"));
+    }
+
+    /// The certificate that a client sees with these options, if it sees one.
+    fn seen(&self, options: &[&str]) -> Option<String> {
+        let mut command = Command::new("openssl");
+        command.args(["s_client", "-connect", &format!("127.0.0.1:{}", self.port)]).args(options);
+        let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().expect("openssl is installed");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let start = text.find("-----BEGIN CERTIFICATE-----")?;
+        let end = text.find("-----END CERTIFICATE-----")?;
+        Some(text[start..end].split_whitespace().collect())
+    }
+
+    fn serves(&self, certificate: &Certificate) -> bool {
+        let pem: String = certificate.pem.split_whitespace().collect();
+        self.seen(&[]).is_some_and(|seen| pem.starts_with(&seen))
+    }
+}
+
+#[test]
+fn a_certificate_rotates_by_a_reload_also_behind_an_unchanged_path() {
+    let (old, new) = (Certificate::new(&["a.example"]), Certificate::new(&["a.example", "b.example"]));
+    let site = Site::start(&old);
+    let config = site.pool.balancer.config();
+    assert!(site.serves(&old));
+    let load = Load::start(site.pool.balancer.port(), &[Client::Single]);
+    site.wants(&new, "");
+    site.pool
+        .run(&["plan"])
+        .code(0)
+        .says("site.crt-]{+")
+        .says("until 2099-01-01)")
+        .says("names a.example, expires in ");
+    site.pool.apply(&[]);
+    let (good, bad) = load.stop();
+    assert!(good > 0 && bad.is_empty(), "{good} {bad:?}");
+    assert!(site.serves(&new), "the new one is served");
+    let (own, ours) = (site.served.path().display().to_string(), site.pool.folder.path().display().to_string());
+    let expected = config.replace(&format!("{own}/site"), &format!("{ours}/new"));
+    assert_eq!(site.pool.balancer.config(), expected, "two words changed");
+    // Renewed behind the same path, as a client of ACME does it: only what runs is behind.
+    let third = Certificate::new(&["a.example", "b.example"]);
+    site.wants(&third, "");
+    site.pool.run(&["plan", "--detailed-exitcode"]).code(2).says("another certificate than its file");
+    site.pool.apply(&[]);
+    assert!(site.serves(&third));
+    assert_eq!((site.pool.balancer.config(), site.pool.balancer.reloads()), (expected, 2));
+}
+
+#[test]
+fn what_must_not_be_served_is_refused_before_anything_is_touched() {
+    let old = Certificate::new(&["a.example"]);
+    let site = Site::start(&old);
+    let before = site.pool.balancer.folder().files();
+    let refused = |certificate: &Certificate, expected: &str| {
+        site.wants(certificate, "\n[nginx.web.node.n1]\naddress = \"[n1]\"\nweight = 3\n");
+        let output = site.pool.run(&["apply", "--yes"]).code(64);
+        let output = output.says(expected).says("web.toml");
+        assert!(!output.both().contains(&certificate.secret()), "{output}");
+        assert_eq!(site.pool.balancer.folder().files(), before);
+    };
+    refused(&Certificate::until(&["a.example"], 2021), "the certificate expired ");
+    let (mut torn, other) = (Certificate::new(&["a.example"]), Certificate::new(&["a.example"]));
+    torn.key.clone_from(&other.key);
+    refused(&torn, "the key does not belong to the certificate");
+    refused(&Certificate { pem: "nothing".into(), key: other.key }, "there is no certificate in it");
+    assert!(site.serves(&old));
+    let narrow = Certificate::new(&["b.example"]);
+    site.wants(&narrow, "");
+    site.pool.run(&["apply", "--yes"]).code(6).says("narrows-certificate").says("`a.example` not in the new one");
+    site.pool.apply(&["narrows-certificate"]);
+    assert!(site.serves(&narrow));
+}
+
+#[test]
+fn the_versions_and_ciphers_of_tls_are_a_listeners_and_must_be_allowed() {
+    let old = Certificate::new(&["a.example"]);
+    let site = Site::start(&old);
+    site.wants(&old, "protocols = [\"TLSv1.2\"]\nciphers = \"ECDHE-ECDSA-AES128-GCM-SHA256\"\n");
+    let refused = site.pool.run(&["apply", "--yes"]).code(6);
+    refused.says("listener").says("`protocols` and `ciphers` of").says("web.conf line 5");
+    assert_eq!(site.pool.balancer.reloads(), 0);
+    site.pool.apply(&["listener"]);
+    assert!(site.seen(&["-tls1_3"]).is_none() && site.seen(&["-tls1_2"]).is_some());
+    assert!(site.seen(&["-tls1_2", "-cipher", "ECDHE-ECDSA-AES256-GCM-SHA384"]).is_none());
+    let lines = ";\n    ssl_protocols TLSv1.2;\n    ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256;\n    location";
+    assert!(site.pool.balancer.config().contains(lines), "{}", site.pool.balancer.config());
+    site.wants(&old, "ciphers = \"TLS_AES_128_GCM_SHA256\"\n");
+    site.pool.run(&["check"]).code(64).says("knows no ciphers of TLS 1.3");
+}
+
+#[test]
+fn what_another_file_says_is_left_to_it_and_told() {
+    let old = Certificate::new(&["a.example"]);
+    let pool = Pool::start();
+    pool.policy("", "[nginx.web.tls]\nprotocols = [\"TLSv1.2\"]\n");
+    pool.run(&["plan"]).code(64).says("no `server` block that passes to `web` has a `listen … ssl`");
+    let served = Folder::new();
+    let (pem, key) = (served.write("site.crt", &old.pem), served.write("site.key", &old.key));
+    let text = format!(
+        "server {{\n    listen 127.0.0.1:{} ssl;\n    ssl_certificate {};\n    ssl_certificate_key {};\n    location / {{ proxy_pass http://web; }}\n}}\n",
+        free_port(),
+        pem.display(),
+        key.display()
+    );
+    pool.balancer.folder().write("conf.d/tls.conf", &text);
+    pool.balancer.reload();
+    let files = format!("certificate = \"{}\"\nkey = \"{}\"\n", pem.display(), key.display());
+    pool.policy("", &format!("[nginx.web.tls]\n{files}"));
+    pool.run(&["plan", "--detailed-exitcode"]).code(0);
+    pool.policy("", &format!("[nginx.web.tls]\n{files}protocols = [\"TLSv1.2\"]\n"));
+    let refused = pool.run(&["plan"]).code(64);
+    refused
+        .says("conf.d/tls.conf` line 1")
+        .says("which is not the target's file")
+        .says("write `ssl_protocols TLSv1.2;` there");
+    assert_eq!(pool.balancer.folder().read("conf.d/tls.conf"), text);
+}
+
+#[test]
+fn a_cookie_of_its_own_needs_a_newer_nginx() {
+    let pool = Pool::start();
+    pool.policy("", "[nginx.web.sticky]\ncookie = \"srv\"\nttl = \"1h\"\n");
+    pool.run(&["plan"]).code(64).says("nginx 1.22.1 has no sticky cookies (from 1.29.6 on)").says("hash $cookie_NAME");
+}
