@@ -43,7 +43,7 @@ impl Question {
     /// What a passing client may wait, where the question itself says so.
     fn latency(&self) -> Option<Duration> {
         match self {
-            Self::Rule(rule) => rule.max_latency.map(|limit| limit.std()),
+            Self::Rule(rule) => rule.max_latency.map(crate::model::units::Duration::std),
             Self::Match(_) => None,
         }
     }
