@@ -82,6 +82,84 @@ fn the_postgres_policy_is_planned() {
     run(&["plan", "--detailed-exitcode"]).code(0).says("No changes");
 }
 
+#[cfg(all(feature = "postgres", feature = "redis"))]
+#[test]
+fn the_invalidation_example_goes_as_it_says() {
+    let (server, cache) = (crate::kit::Postgres::start(), crate::kit::Redis::start());
+    server.sql(&(text("examples/postgres-shop/schema.sql") + ROWS));
+    let folder = Folder::new();
+    copy("examples/cache-invalidation/policies", &folder, "policies");
+    let run =
+        |args: &[&str]| Run::new(&folder).args(args).env("DATABASE_URL", server.url()).env("REDIS_URL", cache.url());
+    run(&["plan", "policies"]).code(0).says("Plan: 3 to create").says("adds-trigger");
+    run(&["apply", "policies", "--yes"]).code(0).says("Applied: 3 done");
+    for key in ["user:7", "user:8", "tenant:7:users:1", "report:customer:1"] {
+        cache.run(&["set", key, "1"]);
+    }
+    server.sql("update users set tenant_id = 8 where id = 7; update orders set total = 0 where customer_id = 1");
+    run(&["invalidate", "policies"]).code(0).says("1 row left");
+    assert_eq!(cache.run(&["exists", "user:7", "tenant:7:users:1"]), "0");
+    assert_eq!(cache.run(&["exists", "user:8", "report:customer:1"]), "2");
+    assert_ne!(cache.run(&["ttl", "report:customer:1"]), "-1");
+    // The unit names arguments that there are.
+    let unit = text("examples/cache-invalidation/evenkeel-serve.service");
+    let line =
+        unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/evenkeel ")).expect("a command");
+    let args = line.replace("/etc/evenkeel/policies", "policies").replace("9464", &crate::kit::free_port().to_string());
+    let service = run(&args.split(' ').collect::<Vec<_>>()).start();
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    service.signal("TERM");
+    service.wait().expect(0).says("listening on").says("0 rows left");
+}
+
+#[cfg(all(feature = "postgres", feature = "redis"))]
+#[test]
+fn the_redis_example_goes_as_it_says() {
+    let (server, cache) = (crate::kit::Postgres::start(), crate::kit::Redis::start());
+    server.sql(&text("examples/redis-cache/schema.sql"));
+    let folder = Folder::new();
+    copy("examples/redis-cache/policies", &folder, "policies");
+    cache.run(&["set", "session:forgotten", "somebody"]);
+    cache.run(&["set", "page:v1:home", "hello", "ex", "60"]);
+    let run =
+        |args: &[&str]| Run::new(&folder).args(args).env("DATABASE_URL", server.url()).env("REDIS_URL", cache.url());
+    run(&["plan"]).code(0).says("cold 1 000").says("expires-keys  1 key without an expiry get");
+    run(&["apply", "--yes"]).code(6).says("--allow expires-keys");
+    run(&["apply", "--yes", "--allow", "expires-keys", "--allow", "loosens-policy"]).code(0);
+    run(&["plan", "--detailed-exitcode"]).code(0).says("No changes");
+    // The one that is bought most, as the database has it.
+    let best = server.sql("select id from products order by sold desc, id limit 1");
+    assert!(cache.run(&["get", &format!("product:{best}")]).contains("\"price\":"));
+    let seconds = |key: &str| cache.run(&["ttl", key]).parse::<u32>().expect("a key that expires");
+    assert!((77_000..=86_400).contains(&seconds("session:forgotten")) && seconds("page:v1:home") > 3_000);
+    let policy = text("examples/redis-cache/policies/cache.toml");
+    folder.write("policies/cache.toml", &policy.replace("token = \"\"", "token = \"release-41\""));
+    run(&["apply", "--yes"]).code(6).says("--allow cools-cache");
+    run(&["apply", "--yes", "--allow", "cools-cache"]).code(0);
+    assert_eq!(cache.run(&["exists", "page:v1:home", "session:forgotten"]), "1");
+    run(&["plan", "--detailed-exitcode"]).code(0).says("No changes");
+}
+
+#[cfg(all(feature = "postgres", feature = "redis"))]
+#[test]
+fn the_redis_policy_is_planned() {
+    let (server, cache) = (crate::kit::Postgres::start(), crate::kit::Redis::start());
+    server.sql(&text("examples/redis-cache/schema.sql"));
+    cache.each(100, "redis.call('set', 'fragment:v1:' .. i, 'x'); redis.call('set', 'session:' .. i, 'x')");
+    let folder = Folder::new();
+    // The cache alone, and the database that it asks.
+    folder.write("policies/redis.toml", &text("policies/redis.toml"));
+    folder.write("policies/shop.toml", "[postgres.shop]\nurl = { env = \"DATABASE_URL\" }\n");
+    let run =
+        |args: &[&str]| Run::new(&folder).args(args).env("DATABASE_URL", server.url()).env("REDIS_URL", cache.url());
+    run(&["apply", "--yes", "--allow", "expires-keys", "--allow", "cools-cache", "--allow", "loosens-policy"])
+        .code(0)
+        .says("Applied: ");
+    run(&["plan", "--detailed-exitcode"]).code(0).says("No changes");
+    assert_eq!(cache.run(&["exists", "product:976", "session:7"]), "2");
+    assert_eq!(cache.run(&["config", "get", "maxmemory"]), "maxmemory\n2147483648");
+}
+
 /// The example's HAProxy, with nodes, and what exchanges the example's addresses for theirs.
 fn pool() -> (Haproxy, Vec<Backend>, impl Fn(&str) -> String) {
     let sick = Folder::new().file("nobody-is");
@@ -131,36 +209,6 @@ fn the_haproxy_policy_is_planned() {
     let run = |args: &[&str]| Run::new(folder).args(args).env("HAPROXY_COOKIE_KEY", "a-key-by-chance");
     run(&["apply", "--yes"]).code(0).says("Applied: ").hides("a-key-by-chance");
     run(&["plan", "--detailed-exitcode"]).code(0).says("No changes");
-}
-
-#[cfg(all(feature = "postgres", feature = "redis"))]
-#[test]
-fn the_invalidation_example_goes_as_it_says() {
-    let (server, cache) = (crate::kit::Postgres::start(), crate::kit::Redis::start());
-    server.sql(&(text("examples/postgres-shop/schema.sql") + ROWS));
-    let folder = Folder::new();
-    copy("examples/cache-invalidation/policies", &folder, "policies");
-    let run =
-        |args: &[&str]| Run::new(&folder).args(args).env("DATABASE_URL", server.url()).env("REDIS_URL", cache.url());
-    run(&["plan", "policies"]).code(0).says("Plan: 3 to create").says("adds-trigger");
-    run(&["apply", "policies", "--yes"]).code(0).says("Applied: 3 done");
-    for key in ["user:7", "user:8", "tenant:7:users:1", "report:customer:1"] {
-        cache.run(&["set", key, "1"]);
-    }
-    server.sql("update users set tenant_id = 8 where id = 7; update orders set total = 0 where customer_id = 1");
-    run(&["invalidate", "policies"]).code(0).says("1 row left");
-    assert_eq!(cache.run(&["exists", "user:7", "tenant:7:users:1"]), "0");
-    assert_eq!(cache.run(&["exists", "user:8", "report:customer:1"]), "2");
-    assert_ne!(cache.run(&["ttl", "report:customer:1"]), "-1");
-    // The unit names arguments that there are.
-    let unit = text("examples/cache-invalidation/evenkeel-serve.service");
-    let line =
-        unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/local/bin/evenkeel ")).expect("a command");
-    let args = line.replace("/etc/evenkeel/policies", "policies").replace("9464", &crate::kit::free_port().to_string());
-    let service = run(&args.split(' ').collect::<Vec<_>>()).start();
-    std::thread::sleep(std::time::Duration::from_secs(3));
-    service.signal("TERM");
-    service.wait().expect(0).says("listening on").says("0 rows left");
 }
 
 #[cfg(feature = "http")]

@@ -176,10 +176,10 @@ impl Door {
             let words: Vec<&str> = std::iter::once(PROTOCOLS).chain(spoken.iter().map(|one| word(*one))).collect();
             say("protocols", &words);
         }
-        if let Some(ciphers) = want.ciphers.as_ref().filter(|_| changes("ciphers")) {
-            if self.ciphers.as_ref() != Some(ciphers) {
-                say("ciphers", &[CIPHERS, ciphers]);
-            }
+        if let Some(ciphers) = want.ciphers.as_ref().filter(|_| changes("ciphers"))
+            && self.ciphers.as_ref() != Some(ciphers)
+        {
+            say("ciphers", &[CIPHERS, ciphers]);
         }
         found
     }

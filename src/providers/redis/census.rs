@@ -169,14 +169,7 @@ async fn count(node: &Node, keys: &[Key], asked: &[Asked<'_>]) -> Result<()> {
             timed.push(key);
         }
     }
-    let mut ask = Pipeline::with_capacity(timed.len());
-    for key in &timed {
-        ask.cmd("PTTL").arg(key.as_slice());
-    }
-    let mut expiries = Vec::with_capacity(timed.len());
-    for answer in scan::send(node, &ask).await? {
-        expiries.push(Expiry::of(scan::number(&answer)?));
-    }
+    let expiries = scan::expiries(node, timed.iter().map(|key| key.as_slice())).await?;
     for asked in asked {
         let Question::Rule(rule) = asked.question else { continue };
         let mut short = Vec::new();

@@ -170,23 +170,22 @@ impl Fill {
         is_cold: &AtomicBool,
         refused: &mut Vec<String>,
     ) -> Result<()> {
-        let mut there: Vec<&(Key, Vec<u8>)> = pairs.to_vec();
-        if is_cold.load(Ordering::Relaxed) {
-            there = self.set(node, pairs, &["NX"], refused).await?;
+        let there = if is_cold.load(Ordering::Relaxed) {
+            let there = self.set(node, pairs, &["NX"], refused).await?;
             if there.len() * 10 > pairs.len() {
                 is_cold.store(false, Ordering::Relaxed);
             }
             if there.is_empty() {
                 return Ok(());
             }
-        }
-        let mut ask = Pipeline::with_capacity(there.len());
-        for (key, _) in &there {
-            ask.cmd("PTTL").arg(key.as_slice());
-        }
+            there
+        } else {
+            pairs.to_vec()
+        };
         let (mut missing, mut stale) = (Vec::new(), Vec::new());
-        for (answer, pair) in scan::send(node, &ask).await?.iter().zip(&there) {
-            match Expiry::of(scan::number(answer)?) {
+        let expiries = scan::expiries(node, there.iter().map(|(key, _)| key.as_slice())).await?;
+        for (expiry, pair) in expiries.into_iter().zip(&there) {
+            match expiry {
                 Expiry::Gone => missing.push(*pair),
                 expiry if self.warm.is_cold(expiry) => stale.push(*pair),
                 _ => {}
@@ -210,10 +209,9 @@ impl Fill {
     ) -> Result<Vec<&'a (Key, Vec<u8>)>> {
         let mut set = Pipeline::with_capacity(pairs.len());
         for (key, value) in pairs {
-            let command = set.cmd("SET").arg(key.as_slice()).arg(value.as_slice()).arg("PX").arg(self.warm.expiry(key));
-            for word in condition {
-                command.arg(*word);
-            }
+            let mut command = scan::about("SET", key, value.len() + scan::WORDS);
+            command.arg(value.as_slice()).arg("PX").arg(self.warm.expiry(key)).arg(condition);
+            set.add_command(command);
         }
         let mut kept = Vec::new();
         for (answer, pair) in scan::send(node, &set).await?.into_iter().zip(pairs) {

@@ -53,7 +53,7 @@ pub async fn most_used(shape: &Shape, warm: &Warm, latency: Duration) -> Result<
     let mut found = Vec::with_capacity(keys.len());
     for (index, node) in shape.nodes.iter().enumerate() {
         let here: Vec<Key> = keys.iter().filter(|key| shape.owner_index(key) == index).cloned().collect();
-        let expiries = scan::expiries(node, &here).await?;
+        let expiries = scan::expiries(node, here.iter().map(Vec::as_slice)).await?;
         found.extend(here.into_iter().zip(expiries));
     }
     Ok(found)

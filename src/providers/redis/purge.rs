@@ -176,7 +176,9 @@ impl Sweep {
             Mode::Lazy => {
                 let room = self.purge.delay().as_millis().max(1);
                 for key in &keys {
-                    pipeline.cmd("PEXPIRE").arg(key.as_slice()).arg(1 + spread::share(key, room)).arg("LT");
+                    let mut expire = scan::about("PEXPIRE", key, scan::WORDS);
+                    expire.arg(1 + spread::share(key, room)).arg("LT");
+                    pipeline.add_command(expire);
                 }
             }
             // A cluster takes several keys in one command only where they share a slot.

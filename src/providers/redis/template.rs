@@ -80,17 +80,23 @@ impl Template {
         })
     }
 
-    fn fill(&self, row: &str, columns: &[(&str, Option<Cow<'_, str>>)]) -> Result<Vec<u8>, String> {
-        let mut out = Vec::with_capacity(row.len());
+    fn fill<'a>(&'a self, row: &'a str, columns: &'a [(&str, Option<Cow<'_, str>>)]) -> Result<Vec<u8>, String> {
+        let text = |part: &'a Part| match part {
+            Part::Text(text) => Ok(text.as_str()),
+            Part::Row => Ok(row),
+            Part::Column(name) => match columns.iter().find(|(column, _)| column == name) {
+                Some((_, Some(value))) => Ok(value.as_ref()),
+                _ => Err(format!("the row has no `{name}`")),
+            },
+        };
+        // Keys and values wait by the thousand: each has the size that it needs and no more.
+        let mut size = 0;
         for part in &*self.parts {
-            match part {
-                Part::Text(text) => out.extend_from_slice(text.as_bytes()),
-                Part::Row => out.extend_from_slice(row.as_bytes()),
-                Part::Column(name) => match columns.iter().find(|(column, _)| column == name) {
-                    Some((_, Some(value))) => out.extend_from_slice(value.as_bytes()),
-                    _ => return Err(format!("the row has no `{name}`")),
-                },
-            }
+            size += text(part)?.len();
+        }
+        let mut out = Vec::with_capacity(size);
+        for part in &*self.parts {
+            out.extend_from_slice(text(part)?.as_bytes());
         }
         Ok(out)
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use redis::{Pipeline, Value};
+use redis::{Cmd, Pipeline, Value};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -164,19 +164,19 @@ impl Enforce {
     async fn page(&self, node: &Node, keys: Vec<Key>, changed: &AtomicU64, pulse: &Pulse<'_>) -> Result<()> {
         let mut mend = Pipeline::with_capacity(keys.len());
         let mut short = Vec::new();
-        for (key, expiry) in keys.iter().zip(scan::expiries(node, &keys).await?) {
+        for (key, expiry) in keys.iter().zip(scan::expiries(node, keys.iter().map(Vec::as_slice)).await?) {
             match (self.rule.breach(expiry), expiry) {
                 (None, _) => {}
                 (Some(Breach::Short), Expiry::In(left)) => short.push((key, left)),
                 (Some(breach), _) => {
-                    mend.cmd("PEXPIRE").arg(key.as_slice()).arg(self.rule.expiry(key, breach)).arg("LT");
+                    mend.add_command(self.expire(key, breach, "LT"));
                 }
             }
         }
         if let (false, Some(min)) = (short.is_empty(), self.rule.min_ttl) {
             for ((key, _), is_short) in short.iter().zip(short_lived(node, &short, min.as_millis()).await?) {
                 if is_short {
-                    mend.cmd("PEXPIRE").arg(key.as_slice()).arg(self.rule.expiry(key, Breach::Short)).arg("GT");
+                    mend.add_command(self.expire(key, Breach::Short, "GT"));
                 }
             }
         }
@@ -193,6 +193,12 @@ impl Enforce {
         }
         pulse.beat(keys.len() as u64);
         Ok(())
+    }
+
+    fn expire(&self, key: &[u8], breach: Breach, condition: &str) -> Cmd {
+        let mut command = scan::about("PEXPIRE", key, scan::WORDS);
+        command.arg(self.rule.expiry(key, breach)).arg(condition);
+        command
     }
 }
 

@@ -293,7 +293,7 @@ impl Warm {
                 keys[shape.owner_index(&key)].push(key);
             }
             for (node, keys) in shape.nodes.iter().zip(&keys).filter(|(_, keys)| !keys.is_empty()) {
-                for expiry in scan::expiries(node, keys).await? {
+                for expiry in scan::expiries(node, keys.iter().map(Vec::as_slice)).await? {
                     count.missing += u64::from(expiry == Expiry::Gone);
                     count.stale += u64::from(expiry != Expiry::Gone && self.is_cold(expiry));
                 }
