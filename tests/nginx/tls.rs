@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 use super::Pool;
-use crate::kit::{Certificate, Client, Folder, Load, Run, free_port};
+use crate::kit::{Certificate, Client, Folder, Load, free_port};
 
 struct Site {
     pool: Pool,

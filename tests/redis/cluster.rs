@@ -1,9 +1,7 @@
 //! A cluster of three primaries.
 
-use std::time::Duration;
-
 use super::Cache;
-use crate::kit::{Redis, eventually};
+use crate::kit::Redis;
 
 const POLICY: &str = r#"
 cluster = true
