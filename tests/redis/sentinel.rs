@@ -16,15 +16,7 @@ struct Pair {
 
 impl Pair {
     fn start() -> Self {
-        let primary = Redis::start();
-        let follow = format!("replicaof 127.0.0.1 {}\nmasterauth {REDIS_PASSWORD}", primary.port());
-        let replica = Redis::with(&follow);
-        let sentinel = Redis::sentinel("main", primary.port());
-        let seen = eventually(Duration::from_secs(30), || {
-            sentinel.run(&["sentinel", "replicas", "main"]).contains(&replica.port().to_string())
-                && replica.run(&["info", "replication"]).contains("master_link_status:up")
-        });
-        assert!(seen, "the sentinel sees the replica");
+        let (primary, replica, sentinel) = Redis::watched();
         let policy = format!("sentinel_password = {{ env = \"SENTINEL_PASSWORD\" }}\n{RULE}");
         Self { cache: Cache::on(primary, &policy), replica, sentinel }
     }
