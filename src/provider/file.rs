@@ -89,6 +89,18 @@ pub async fn lock(path: &Path, holder: &Holder) -> Result<Claim<Lock>> {
     blocking(move || claim(&path, &Note { who, pid, run, since })).await
 }
 
+/// [`lock`], where there is a file. Without one there is nothing on the target that could hold a lock, which its plan says.
+///
+/// # Errors
+/// As [`lock`].
+pub async fn lock_if(path: Option<&Path>, holder: &Holder) -> Result<Claim<Option<Lock>>> {
+    let Some(path) = path else { return Ok(Claim::Ours(None)) };
+    Ok(match lock(path, holder).await? {
+        Claim::Ours(lock) => Claim::Ours(Some(lock)),
+        Claim::Busy(busy) => Claim::Busy(busy),
+    })
+}
+
 /// Says that nobody holds the lock beside a file, and clears away what a killed run left. A lock that is held is not released: it goes
 /// with the process that holds it.
 ///
@@ -97,6 +109,17 @@ pub async fn lock(path: &Path, holder: &Holder) -> Result<Claim<Lock>> {
 pub async fn unlock(path: &Path) -> Result<String> {
     let path = path.to_owned();
     blocking(move || release(&beside(&resolve(&path)?, "lock"))).await
+}
+
+/// [`unlock`], where there is a file.
+///
+/// # Errors
+/// As [`unlock`]; `Usage` without a file.
+pub async fn unlock_if(path: Option<&Path>) -> Result<String> {
+    match path {
+        None => Err(Error::usage("this target has no `config`, and so no lock to release")),
+        Some(path) => unlock(path).await,
+    }
 }
 
 fn release(beside: &Path) -> Result<String> {

@@ -1,6 +1,7 @@
 //! A Caddy of the tests' own, from Debian, in front of real nodes.
 
 use std::fs::File;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -16,31 +17,70 @@ pub const PLANTED: &str = "planted-upstream-pw-4Kd";
 pub struct Caddy {
     daemon: Daemon,
     folder: Folder,
-    admin: u16,
+    admin: Door,
     port: u16,
+}
+
+/// What a Caddy has beside its pool.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Extra<'a> {
+    /// More arguments.
+    pub arguments: &'a [&'a str],
+    /// More members of its server, each with a comma behind it.
+    pub server: &'a str,
+    /// More apps, likewise.
+    pub apps: &'a str,
+    /// Where its admin endpoint is.
+    pub admin: Admin,
+}
+
+/// Where an admin endpoint is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Admin {
+    /// On a port of loopback.
+    #[default]
+    Port,
+    /// On a socket in its folder.
+    Socket,
+}
+
+/// An admin endpoint that was started.
+#[derive(Clone, Debug)]
+enum Door {
+    Port(u16),
+    Socket(PathBuf),
 }
 
 impl Caddy {
     /// Starts it with `pool` as the members of its handler; `[name]` stands for the address of a node.
     pub fn start(pool: &str, nodes: &[(&str, &Backend)]) -> Self {
-        Self::with(&[], pool, nodes)
+        Self::with(&Extra::default(), pool, nodes)
     }
 
-    /// The same, with more arguments.
-    pub fn with(arguments: &[&str], pool: &str, nodes: &[(&str, &Backend)]) -> Self {
+    /// The same, with more.
+    pub fn with(extra: &Extra<'_>, pool: &str, nodes: &[(&str, &Backend)]) -> Self {
         let pool = nodes
             .iter()
             .fold(pool.to_owned(), |text, (name, node)| text.replace(&format!("[{name}]"), &node.address()));
         on_free_port(|port| {
-            let (folder, admin) = (Folder::new(), free_port());
+            let folder = Folder::new();
+            let admin = match extra.admin {
+                Admin::Port => Door::Port(free_port()),
+                Admin::Socket => Door::Socket(folder.file("admin.sock")),
+            };
+            let endpoint = match &admin {
+                Door::Port(port) => format!("127.0.0.1:{port}"),
+                Door::Socket(path) => format!("unix/{}", path.display()),
+            };
+            let (server, apps) = (extra.server, extra.apps);
             let text = format!(
                 r#"{{
-  "admin": {{"listen": "127.0.0.1:{admin}"}},
+  "admin": {{"listen": "{endpoint}"}},
   "apps": {{
-    "http": {{
+    {apps}"http": {{
       "grace_period":   "5s",
       "servers": {{
-        "web": {{"listen": ["127.0.0.1:{port}"], "automatic_https": {{"disable": true}}, "routes": [{{"handle": [{{
+        "web": {{{server}"listen": ["127.0.0.1:{port}"], "automatic_https": {{"disable": true}}, "routes": [{{"handle": [{{
           "@id": "lb_web", "handler": "reverse_proxy",
           "headers": {{"request": {{"set": {{"X-Upstream-Key": ["{PLANTED}"]}}}}}},
 {pool}        }}]}}]}}
@@ -53,7 +93,7 @@ impl Caddy {
             let config = folder.write("caddy.json", &text);
             let console = File::create(folder.file("console.log")).expect("a file can be made");
             let mut command = Command::new("caddy");
-            command.arg("run").args(arguments).arg("--config").arg(config);
+            command.arg("run").args(extra.arguments).arg("--config").arg(config);
             command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
             command.env("HOME", folder.path()).env("XDG_CONFIG_HOME", folder.path());
             command.stdout(Stdio::null()).stderr(console);
@@ -102,7 +142,14 @@ impl Caddy {
         if !body.is_empty() {
             command.args(["-H", "Content-Type: application/json", "-d", body]);
         }
-        let output = command.arg(format!("http://127.0.0.1:{}{path}", self.admin)).output().expect("curl runs");
+        match &self.admin {
+            Door::Port(port) => command.arg(format!("http://127.0.0.1:{port}{path}")),
+            // An empty name of the host is the only one that Caddy takes there.
+            Door::Socket(socket) => {
+                command.args(["-H", "Host;", "--unix-socket"]).arg(socket).arg(format!("http://127.0.0.1{path}"))
+            }
+        };
+        let output = command.output().expect("curl runs");
         String::from_utf8(output.stdout).expect("Caddy says UTF-8")
     }
 
@@ -128,7 +175,19 @@ impl Caddy {
 
     /// The policy's target table, by its admin endpoint alone.
     pub fn target(&self) -> String {
-        format!("[caddy.web]\nhandler = \"lb_web\"\nadmin = \"http://127.0.0.1:{}\"\n", self.admin)
+        let admin = match &self.admin {
+            Door::Port(port) => format!("http://127.0.0.1:{port}"),
+            Door::Socket(path) => format!("unix/{}", path.display()),
+        };
+        format!("[caddy.web]\nhandler = \"lb_web\"\nadmin = \"{admin}\"\n")
+    }
+
+    /// The port of its admin endpoint, where that has one.
+    pub fn admin_port(&self) -> u16 {
+        match self.admin {
+            Door::Port(port) => port,
+            Door::Socket(_) => 0,
+        }
     }
 
     /// Where the file is, as a line of that table.

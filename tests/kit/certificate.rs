@@ -1,5 +1,7 @@
 //! Certificates of the tests' own.
 
+use std::process::{Command, Stdio};
+
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 
 /// A certificate and its key, PEM.
@@ -33,8 +35,25 @@ impl Certificate {
         format!("{}{}", self.pem, self.key)
     }
 
+    /// Whether this is the one that [`seen`] has seen.
+    pub fn is(&self, seen: Option<&String>) -> bool {
+        let pem: String = self.pem.split_whitespace().collect();
+        seen.is_some_and(|seen| pem.starts_with(seen.as_str()))
+    }
+
     /// A line of the key that no output may hold.
     pub fn secret(&self) -> String {
         self.key.lines().nth(1).expect("a key has a line").to_owned()
     }
+}
+
+/// The certificate that a client sees at a port of loopback with these options of `openssl s_client`, without blanks; `None` where it sees none.
+pub fn seen(port: u16, options: &[&str]) -> Option<String> {
+    let mut command = Command::new("openssl");
+    command.args(["s_client", "-connect", &format!("127.0.0.1:{port}")]).args(options);
+    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().expect("openssl is installed");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let start = text.find("-----BEGIN CERTIFICATE-----")?;
+    let end = text.find("-----END CERTIFICATE-----")?;
+    Some(text[start..end].split_whitespace().collect())
 }

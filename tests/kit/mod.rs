@@ -6,10 +6,13 @@ mod backend;
 #[cfg(feature = "http")]
 mod caddy;
 mod certificate;
+#[cfg(feature = "http")]
+mod cut;
 mod daemon;
 mod folder;
 mod haproxy;
 mod hold;
+mod network;
 mod nginx;
 mod pgbouncer;
 mod postgres;
@@ -21,12 +24,15 @@ mod wrk;
 
 pub use backend::{Backend, Client, Load};
 #[cfg(feature = "http")]
-pub use caddy::{Caddy, PLANTED};
-pub use certificate::Certificate;
+pub use caddy::{Admin, Caddy, Extra, PLANTED};
+pub use certificate::{Certificate, seen};
+#[cfg(feature = "http")]
+pub use cut::{Cut, Wire};
 pub use daemon::{eventually, free_port};
 pub use folder::Folder;
 pub use haproxy::{Haproxy, binary as haproxy_binary};
 pub use hold::Hold;
+pub use network::{Network, in_a_network_that};
 pub use nginx::{Nginx, binary as nginx_binary};
 pub use pgbouncer::{CONSOLE_PASSWORD, Pgbouncer};
 pub use postgres::{Postgres, Statement, program};

@@ -9,7 +9,17 @@ pub struct Wrk(Option<Child>);
 impl Wrk {
     /// Starts it for so many seconds.
     pub fn start(url: &str, seconds: u32) -> Self {
+        Self::with(&[], url, seconds)
+    }
+
+    /// The same, with a connection for each request.
+    pub fn single(url: &str, seconds: u32) -> Self {
+        Self::with(&["-H", "Connection: close"], url, seconds)
+    }
+
+    fn with(arguments: &[&str], url: &str, seconds: u32) -> Self {
         let mut command = Command::new("wrk");
+        command.args(arguments);
         command.args(["-t1", "-c16", &format!("-d{seconds}s"), "--timeout", "10s", url]);
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         Self(Some(child.expect("wrk is installed")))

@@ -13,7 +13,7 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::spec::{Pem, Tls};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Facts, ResourceId, Secret, hex, text};
 use crate::provider::{Problem, file};
 
@@ -123,6 +123,13 @@ impl Certificate {
         Facts::default().with("names", self.names.join(" ")).with(verb, self.end(now))
     }
 
+    /// A name that a client would ask for to be served this one; `None` where it has addresses only.
+    pub fn asked(&self) -> Option<String> {
+        let plain = |name: &&String| name.parse::<std::net::IpAddr>().is_err();
+        let name = self.names.iter().find(plain)?;
+        Some(name.strip_prefix("*.").map_or(name.clone(), |rest| format!("evenkeel.{rest}")))
+    }
+
     /// The names of `other` that this one does not cover.
     pub fn lacks<'a>(&self, other: &'a Self) -> Vec<&'a str> {
         let covers = |name: &str| {
@@ -189,6 +196,23 @@ impl Material {
             )
         });
         Ok(Self { certificate, bundle: Secret::new(bundle), mismatch })
+    }
+
+    /// Reads the files once more, before anything is touched: they hold what they held when they were planned, and it may be served.
+    ///
+    /// # Errors
+    /// `Conflict` where they hold something else than `content`, which is [`Certificate::content`]; `Failed` where it must not be served.
+    pub async fn fit(tls: &Tls, content: &str, now: Timestamp) -> Result<Self> {
+        let material = Self::read(tls).await.map_err(Fault::error)?;
+        let material = material.ok_or_else(|| Error::bug("a rotation without a certificate"))?;
+        if material.certificate.content() != content {
+            let what = "the certificate's file was changed since it was planned; nothing was done";
+            return Err(Error::new(ErrorKind::Conflict, what).hint("plan again to see what is there now"));
+        }
+        match material.faults(now).into_iter().next() {
+            Some(fault) => Err(fault.error()),
+            None => Ok(material),
+        }
     }
 
     /// Why it must not be served.

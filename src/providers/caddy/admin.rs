@@ -1,9 +1,13 @@
-//! Caddy's admin endpoint: a handler read with its tag, written if it is still the one that was read. Knows no meaning of what it carries.
+//! Caddy's admin endpoint: a part of the configuration read with its tag, written if it is still the one that was read. Knows no meaning of what
+//! it carries.
+
+use std::net::{IpAddr, Ipv4Addr};
 
 use http_body_util::BodyExt;
+use reqwest::header::{HOST, HeaderMap, HeaderValue};
 use reqwest::{Client, Method, Response, StatusCode};
 
-use super::place::Place;
+use super::place::{APPS, Part, Place, Spot, step};
 use super::settings::Settings;
 use super::tag::Tag;
 use crate::error::{Error, ErrorKind, Result};
@@ -16,16 +20,28 @@ pub struct Admin {
     base: String,
     /// As the policy writes it.
     place: String,
-    local: bool,
+    /// The machine it is on; `None` where that has a name.
+    host: Option<IpAddr>,
 }
 
-/// A handler as it runs.
+/// A part of the configuration as it runs.
 #[derive(Clone, Debug)]
 pub struct Body {
     /// Its JSON.
     pub text: String,
+    /// Where the handler is in it.
+    pub spot: Spot,
     /// Its tag; without one nothing can be written safely.
     pub tag: Option<Tag>,
+}
+
+/// Whether Caddy is to load a configuration that is the one it has: it reads the files that it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// Only where it differs.
+    Changed,
+    /// In any case.
+    Anew,
 }
 
 /// What came of a write.
@@ -70,8 +86,10 @@ impl Admin {
         if url.password().is_some() || !url.username().is_empty() {
             return Err(Error::usage("caddy's admin endpoint knows no passwords").hint("leave it out of `admin`"));
         }
-        let local =
-            socket.is_some() || url.host_str().is_some_and(|host| ["localhost", "127.0.0.1", "[::1]"].contains(&host));
+        let host = match url.host_str().unwrap_or_default().trim_matches(['[', ']']) {
+            "localhost" => Some(Ipv4Addr::LOCALHOST.into()),
+            host => host.parse().ok(),
+        };
         // The provider of the whole program; whoever was first has set the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         // A write restarts the endpoint itself: no connection outlives its answer.
@@ -82,10 +100,12 @@ impl Admin {
             .connect_timeout(settings.connect_timeout.std())
             .timeout(settings.response_timeout.std());
         if let Some(path) = socket {
-            client = client.unix_socket(std::path::PathBuf::from(path));
+            // A socket has no name, and Caddy takes requests to no other.
+            let headers = HeaderMap::from_iter([(HOST, HeaderValue::from_static(""))]);
+            client = client.unix_socket(std::path::PathBuf::from(path)).default_headers(headers);
         }
         let client = client.build().map_err(|error| Error::failed("cannot speak HTTP").because(error))?;
-        Ok(Self { client, base, place: place.to_owned(), local })
+        Ok(Self { client, base, place: place.to_owned(), host })
     }
 
     /// As the policy writes it.
@@ -93,53 +113,63 @@ impl Admin {
         &self.place
     }
 
-    /// Whether it is on this machine.
-    pub fn local(&self) -> bool {
-        self.local
+    /// The machine it is on; `None` where that has a name.
+    pub fn host(&self) -> Option<IpAddr> {
+        self.host
     }
 
-    /// Reads the handler.
+    /// Whether it is on this machine.
+    pub fn local(&self) -> bool {
+        self.host.is_some_and(|host| host.is_loopback())
+    }
+
+    /// Reads the part at `url`, which holds the handler.
     ///
     /// # Errors
     /// `Unreachable`, or `Usage` where there is no such handler.
-    pub async fn handler(&self, place: &Place) -> Result<Body> {
-        let url = place.url();
-        let (status, text, header, trailer) = self.get(&url).await?;
+    pub async fn part(&self, place: &Place, part: Part, url: &str) -> Result<Body> {
+        let (status, text, header, trailer) = self.get(url).await?;
         let missing = || {
-            Error::usage(format!("caddy at `{}` has no handler at `{url}`", self.place))
+            Error::usage(format!("caddy at `{}` has no handler at `{}`", self.place, place.url()))
                 .hint("name a `reverse_proxy` handler by its `@id`, or by its path, \"apps/http/servers/web/routes/0/handle/0\"")
         };
         if status != StatusCode::OK {
             return Err(missing().because(reason(&text)));
         }
         let value: Value = serde_json::from_str(&text).unwrap_or_default();
-        if value.get("handler").and_then(Value::as_str) != Some("reverse_proxy") {
+        let spot = place.locate(part, &value).ok_or_else(missing)?;
+        let handler = step(&value, &spot.handler).and_then(|handler| handler.get("handler"));
+        if handler.and_then(Value::as_str) != Some("reverse_proxy") {
             return Err(missing());
         }
-        let expanded = match place {
-            Place::Path(_) => Some(url),
-            Place::Id(_) if header.is_some() || trailer.is_some() => None,
-            Place::Id(_) => {
-                let (_, whole, ..) = self.get("/config/").await?;
-                let whole: Value = serde_json::from_str(&whole).unwrap_or_default();
-                place.locate(&whole).map(|path| format!("/config/{}", path.join("/")))
+        let told = header.is_some() || trailer.is_some();
+        let expanded = match url.starts_with("/id/") {
+            false => Some(url.to_owned()),
+            true if told => None,
+            true => {
+                let (_, apps, ..) = self.get(APPS).await?;
+                let apps: Value = serde_json::from_str(&apps).unwrap_or_default();
+                place.locate(Part::Apps, &apps).map(|spot| spot.handler_url())
             }
         };
         let tag = Tag::of(header.as_deref(), trailer.as_deref(), expanded.as_deref(), text.as_bytes());
-        Ok(Body { text, tag })
+        Ok(Body { text, spot, tag })
     }
 
-    /// Replaces the handler, if it is still the one with this tag.
+    /// Replaces what is at `url`, if it is still what has this tag.
     ///
     /// # Errors
     /// `Transient` where nothing was sent, `Failed` where Caddy does not accept it: the old configuration serves on.
-    pub async fn replace(&self, place: &Place, tag: &Tag, body: String) -> Result<Sent> {
-        let request = self
+    pub async fn replace(&self, url: &str, tag: &Tag, load: Load, body: String) -> Result<Sent> {
+        let mut request = self
             .client
-            .request(Method::PATCH, format!("{}{}", self.base, place.url()))
+            .request(Method::PATCH, format!("{}{url}", self.base))
             .header("Content-Type", "application/json")
             .header("If-Match", &tag.text)
             .body(body);
+        if load == Load::Anew {
+            request = request.header("Cache-Control", "must-revalidate");
+        }
         let answer = match request.send().await {
             Ok(answer) => answer,
             Err(error) if error.is_connect() => return Err(self.unreachable(error, ErrorKind::Transient)),
@@ -178,8 +208,7 @@ impl Admin {
         let lost = |error| self.unreachable(error, ErrorKind::Unreachable);
         let answer: Response = self.client.get(format!("{}{url}", self.base)).send().await.map_err(lost)?;
         let status = answer.status();
-        let tag =
-            |tags: &reqwest::header::HeaderMap| tags.get("etag").and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+        let tag = |tags: &HeaderMap| tags.get("etag").and_then(|tag| tag.to_str().ok()).map(str::to_owned);
         let header = tag(answer.headers());
         // The body as it comes: what is behind it is kept, too.
         let body: reqwest::Body = answer.into();

@@ -1,7 +1,7 @@
 //! What Caddy cannot do, and from which version on it can. What is not here every maintained version has.
 
 use crate::providers::balancer::capability::{Able, On, Row, Table};
-use crate::providers::balancer::{BALANCE, HEALTH, NODE, STICKY, Version};
+use crate::providers::balancer::{BALANCE, HEALTH, NODE, STICKY, TLS, Version};
 
 /// The limits of Caddy.
 pub const CAPABILITIES: Table = Table {
@@ -12,8 +12,10 @@ pub const CAPABILITIES: Table = Table {
         since(HEALTH.name, On::Attribute("unhealthy_threshold"), "thresholds of checks", Version(2, 8, 0)),
         since(HEALTH.name, On::Attribute("healthy_threshold"), "thresholds of checks", Version(2, 8, 0)),
         since(STICKY.name, On::Attribute("ttl"), "age of cookies", Version(2, 10, 0)),
-        never(On::Value("state", "drain"), "drained nodes"),
-        never(On::Value("state", "maintenance"), "nodes in maintenance"),
+        never(NODE.name, On::Value("state", "drain"), "drained nodes", ABSENT),
+        never(NODE.name, On::Value("state", "maintenance"), "nodes in maintenance", ABSENT),
+        never(TLS.name, On::Value("protocols", "TLSv1.0"), "TLS 1.0", MODERN),
+        never(TLS.name, On::Value("protocols", "TLSv1.1"), "TLS 1.1", MODERN),
     ],
 };
 
@@ -23,17 +25,19 @@ const fn since(kind: &'static str, on: On, what: &'static str, version: Version)
     Row { kind, on, what, able: Able::Since(version), hint }
 }
 
-const fn never(on: On, what: &'static str) -> Row {
-    let hint = "`absent = true` takes a node out; what it is working on is finished";
-    Row { kind: NODE.name, on, what, able: Able::Never, hint }
+const fn never(kind: &'static str, on: On, what: &'static str, hint: &'static str) -> Row {
+    Row { kind, on, what, able: Able::Never, hint }
 }
+
+const ABSENT: &str = "`absent = true` takes a node out; what it is working on is finished";
+const MODERN: &str = "protocols = [\"TLSv1.2\", \"TLSv1.3\"]";
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::ResourceId;
     use crate::providers::balancer::capability::Novelty;
-    use crate::providers::balancer::{Health, Node, NodeState, Spec};
+    use crate::providers::balancer::{Health, Node, NodeState, Protocol, Spec, Tls};
 
     #[test]
     fn each_version_refuses_what_it_has_not() {
@@ -52,5 +56,10 @@ mod tests {
         check(Some(Version(2, 10, 0)), "health", &health, &[]);
         let drain = Spec::Node(Node { state: Some(NodeState::Drain), ..Node::default() });
         check(None, "node", &drain, &["state: caddy has no drained nodes"]);
+        let tls = |protocols: &[Protocol]| {
+            Spec::Tls(Tls { protocols: Some(protocols.iter().copied().collect()), ..Tls::default() })
+        };
+        check(None, "tls", &tls(&[Protocol::Tls11, Protocol::Tls12]), &["protocols: caddy has no TLS 1.1"]);
+        check(None, "tls", &tls(&[Protocol::Tls12, Protocol::Tls13]), &[]);
     }
 }

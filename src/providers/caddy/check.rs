@@ -1,12 +1,16 @@
 //! What a policy cannot have of Caddy: offline, what never makes sense; online, what this version and this handler cannot do.
 
 use super::capability::CAPABILITIES;
+use super::cipher;
 use super::edit::Key;
 use super::settings::Settings;
 use super::site::Site;
+use super::tls;
 use crate::provider::{Pairing, Problem, Want};
 use crate::providers::balancer::capability::Novelty;
-use crate::providers::balancer::{Algorithm, Balance, Health, NODE, Node, STICKY, Spec, Sticky, Version, spec};
+use crate::providers::balancer::{
+    Algorithm, Balance, Health, NODE, Node, STICKY, Spec, Sticky, TLS, Tls, Version, spec,
+};
 
 /// What can be said without the system.
 pub fn offline(settings: &Settings, wants: &[Want<Spec>]) -> Vec<Problem> {
@@ -29,13 +33,19 @@ pub fn offline(settings: &Settings, wants: &[Want<Spec>]) -> Vec<Problem> {
     for want in wants {
         let Some(wanted) = &want.spec else {
             if want.id.kind != NODE.name {
-                let message = format!("`{}` is a part of every handler and cannot be absent", want.id.kind);
+                let whole = if want.id.kind == TLS.name { "server" } else { "handler" };
+                let message = format!("`{}` is a part of every {whole} and cannot be absent", want.id.kind);
                 problems.push(Problem::of(&want.id, message).hint(leave(&want.id.kind)));
             }
             continue;
         };
         problems.extend(spec::faults(&want.id, wanted));
         problems.extend(CAPABILITIES.refusals(None, &want.id, wanted, Novelty::Known));
+        if let Spec::Tls(Tls { ciphers: Some(ciphers), .. }) = wanted
+            && let Some((message, hint)) = cipher::fault(ciphers)
+        {
+            problems.push(Problem::of(&want.id, message).at("ciphers").hint(hint));
+        }
         if let Spec::Health(Health {
             enabled: Some(false),
             path,
@@ -113,6 +123,11 @@ pub fn online(site: &Site, pairs: &mut [Pairing<Spec>]) -> Vec<Problem> {
         let refusals = CAPABILITIES.refusals(Some(site.release.version()), id, want, Novelty::Known);
         let able = refusals.is_empty();
         problems.extend(refusals);
+        match (&mut *want, live.as_mut()) {
+            (Spec::Tls(want), Some(Spec::Tls(live))) => problems.extend(tls::settle(site, id, want, live)),
+            (Spec::Tls(_), _) => problems.push(tls::unspoken(site, id)),
+            _ => {}
+        }
         match want {
             Spec::Health(Health { enabled: Some(true), path: None, .. }) => {
                 let off = matches!(live, Some(Spec::Health(Health { path: None, .. })));

@@ -5,7 +5,8 @@ use std::fmt;
 
 use serde_json::json;
 
-use super::place;
+use super::front::{self, Files};
+use super::place::{self, Spot};
 use super::pool::{self, Pool, Upstream};
 use crate::model::Value;
 use crate::providers::balancer::Algorithm;
@@ -56,13 +57,17 @@ pub enum Edit {
     Remove(Key),
     /// A node gets a weight.
     Weigh(Key, u32),
+    /// A value gets set in every policy of the server.
+    Speak(&'static str, Value),
+    /// Another certificate is served.
+    Serve(Files),
 }
 
 impl Edit {
     fn order(&self) -> u8 {
         match self {
             Self::Stick(_) => 0,
-            Self::Set(..) | Self::Unset(_) => 1,
+            Self::Set(..) | Self::Unset(_) | Self::Speak(..) | Self::Serve(_) => 1,
             Self::Add(..) => 2,
             Self::Move(..) => 3,
             Self::Remove(_) => 4,
@@ -71,8 +76,9 @@ impl Edit {
     }
 }
 
-/// The text with these edits made to the handler at `path`; `None` where it has none there. Made once more, they change nothing.
-pub fn apply(text: &str, path: &[String], edits: &[Edit]) -> Option<String> {
+/// The text with these edits made to what is at `spot`; `None` where it is not there. Made once more, they change nothing.
+pub fn apply(text: &str, spot: &Spot, edits: &[Edit]) -> Option<String> {
+    let path = &spot.handler;
     let handler = |text: &str| {
         let value: Value = serde_json::from_str(text).ok()?;
         place::step(&value, path).map(Pool::read)
@@ -133,6 +139,8 @@ pub fn apply(text: &str, path: &[String], edits: &[Edit]) -> Option<String> {
                     }
                 }
             }
+            Edit::Speak(key, value) => text = front::speak(&text, spot, key, value)?,
+            Edit::Serve(files) => text = front::serve(&text, spot, files)?,
             Edit::Weigh(key, weight) => {
                 if let Some(slot) = found(key).and_then(|at| weights.get_mut(at)) {
                     *slot = *weight;
@@ -169,6 +177,10 @@ impl fmt::Display for Edit {
             }
             Self::Remove(key) => write!(f, "upstreams - {}", key.address.as_deref().unwrap_or(&key.name)),
             Self::Weigh(key, weight) => write!(f, "weight of {} = {weight}", key.name),
+            Self::Speak(key, value) => write!(f, "tls_connection_policies.*.{key} = {value}"),
+            Self::Serve(Files { certificate, key, tag: _ }) => {
+                write!(f, "tls.certificates.load_files: {certificate} with {key}")
+            }
         }
     }
 }
@@ -189,16 +201,16 @@ mod tests {
 
     #[test]
     fn only_what_is_meant_changes_and_only_once() {
-        let path = ["apps".to_owned(), "0".to_owned()];
+        let spot = Spot { handler: vec!["apps".to_owned(), "0".to_owned()], ..Spot::default() };
         let check = |edits: &[Edit], from: &[&str], to: &[&str]| {
             let mut expected = TEXT.to_owned();
             for (from, to) in from.iter().zip(to) {
                 assert!(expected.contains(from), "{from}");
                 expected = expected.replace(from, to);
             }
-            let made = apply(TEXT, &path, edits).expect("a handler is there");
+            let made = apply(TEXT, &spot, edits).expect("a handler is there");
             assert_eq!(made, expected);
-            assert_eq!(apply(&made, &path, edits).as_deref(), Some(made.as_str()), "once more");
+            assert_eq!(apply(&made, &spot, edits).as_deref(), Some(made.as_str()), "once more");
         };
         let one = Key::of("web", "n1", Some("127.0.0.1:1".into()));
         let two = Key::of("web", "n2", Some("127.0.0.1:2".into()));
@@ -221,9 +233,10 @@ mod tests {
     #[test]
     fn a_cookie_keeps_its_secret() {
         let check = |text: &str, expected: &str| {
-            let made = apply(text, &[], &[Edit::Stick("id".into())]).expect("a handler is there");
+            let made = apply(text, &Spot::default(), &[Edit::Stick("id".into())]).expect("a handler is there");
             assert_eq!(made, expected);
-            assert_eq!(apply(&made, &[], &[Edit::Stick("id".into())]).as_deref(), Some(expected), "once more");
+            let again = apply(&made, &Spot::default(), &[Edit::Stick("id".into())]);
+            assert_eq!(again.as_deref(), Some(expected), "once more");
         };
         let with = |policy: &str| format!(r#"{{"load_balancing":{{"selection_policy":{policy}}}}}"#);
         check(
@@ -237,9 +250,9 @@ mod tests {
     fn weights_stay_with_their_nodes() {
         let text = r#"{"load_balancing":{"selection_policy":{"policy":"weighted_round_robin","weights":[3,2]}},"upstreams":[{"dial":"h:1"},{"dial":"h:2"}]}"#;
         let check = |edits: &[Edit], expected: &str| {
-            let made = apply(text, &[], edits).expect("a handler is there");
+            let made = apply(text, &Spot::default(), edits).expect("a handler is there");
             assert!(made.contains(&format!("\"weights\":{expected}")), "{made}");
-            assert_eq!(apply(&made, &[], edits).as_deref(), Some(made.as_str()), "once more");
+            assert_eq!(apply(&made, &Spot::default(), edits).as_deref(), Some(made.as_str()), "once more");
         };
         let key = |n: u32| Key::of("web", &format!("n{n}"), Some(format!("h:{n}")));
         check(&[Edit::Remove(key(1))], "[2]");

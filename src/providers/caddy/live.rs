@@ -1,5 +1,6 @@
 //! The live state, composed from what runs and what the file says. Where the two differ, what is not as wanted is told. Does no I/O.
 
+use super::cipher;
 use super::edit::Key;
 use super::pool::{Pool, Upstream};
 use super::site::Site;
@@ -7,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::model::{Facts, ResourceId, Value, value};
 use crate::provider::{Breadth, Live, Scope};
 use crate::providers::balancer::capacity::Serving;
-use crate::providers::balancer::{Node, NodeState, Spec, spec};
+use crate::providers::balancer::{Node, NodeState, Spec, Tls, spec};
 
 /// Every resource that `scope` asks for.
 ///
@@ -17,7 +18,8 @@ pub fn all(site: &Site, scope: &Scope<'_, Spec>) -> Result<Vec<Live<Spec>>> {
     let mut found = Vec::new();
     let declared = keys(site, scope);
     let sides: Vec<&Pool> = site.running.iter().chain(&site.file).collect();
-    for kind in ["balance", "health", "sticky", "reuse"] {
+    let fronts: Vec<Spec> = site.tls.specs().into_iter().map(Spec::Tls).collect();
+    for kind in ["balance", "health", "sticky", "tls", "reuse"] {
         let id = ResourceId::only(kind);
         let want = scope.wanted.iter().find(|want| want.id == id);
         if scope.breadth == Breadth::Declared && want.is_none() {
@@ -29,10 +31,13 @@ pub fn all(site: &Site, scope: &Scope<'_, Spec>) -> Result<Vec<Live<Spec>>> {
             "sticky" => pool.sticky.clone().map(Spec::Sticky),
             _ => pool.reuse.clone().map(Spec::Reuse),
         };
-        let said: Vec<Spec> = sides.iter().filter_map(read).collect();
+        let (said, facts) = match kind {
+            "tls" => (fronts.clone(), site.tls.facts()),
+            _ => (sides.iter().filter_map(read).collect(), Facts::default()),
+        };
         if said.len() == sides.len() {
-            let spec = merged(kind, want.and_then(|want| want.spec.as_ref()), &said)?;
-            found.push(Live { id, spec, facts: Facts::default() });
+            let want = want.and_then(|want| want.spec.as_ref()).map(plain);
+            found.push(Live { id, spec: merged(kind, want.as_ref(), &said)?, facts });
         }
     }
     for name in names(site, &declared) {
@@ -55,6 +60,23 @@ pub fn all(site: &Site, scope: &Scope<'_, Spec>) -> Result<Vec<Live<Spec>>> {
         found.push(Live { id, spec: merged("node", want, &said)?, facts });
     }
     Ok(found)
+}
+
+/// What is wanted, in the words in which it is told.
+fn plain(want: &Spec) -> Spec {
+    let mut want = want.clone();
+    if let Spec::Tls(Tls { ciphers: Some(ciphers), .. }) = &mut want {
+        *ciphers = cipher::sorted(ciphers);
+    }
+    want
+}
+
+/// How the policy wants TLS to be spoken.
+pub fn wanted_tls<'a>(scope: &Scope<'a, Spec>) -> Option<&'a Tls> {
+    scope.wanted.iter().find_map(|want| match &want.spec {
+        Some(Spec::Tls(tls)) => Some(tls),
+        _ => None,
+    })
 }
 
 /// The keys of the declared nodes.
@@ -145,6 +167,7 @@ pub fn notes(site: &Site) -> Vec<String> {
     {
         notes.push("the running caddy and the file differ; what is declared is brought into both".into());
     }
+    notes.extend(site.tls.notes());
     let pool = site.pool();
     notes.extend(site.release.doubt().filter(|_| site.running.is_some()));
     if pool.balance.algorithm.is_none() && pool.sticky.is_none() {

@@ -1,10 +1,13 @@
 //! Caddy: one `reverse_proxy` handler, through the admin endpoint, in the JSON file that Caddy starts with, or both. All changes of a target
-//! are one write, for every write is a reload; it carries the tag of what was read, so that nobody's change is overwritten. Knows no other balancer.
+//! are one write, for every write is a reload; it carries the tag of what was read, so that nobody's change is overwritten. It is as small as the
+//! changes allow: the handler, the server that holds it, or all apps. Knows no other balancer.
 
 mod admin;
 mod capability;
 mod check;
+mod cipher;
 mod edit;
+mod front;
 mod live;
 mod op;
 mod place;
@@ -17,19 +20,24 @@ mod site;
 mod steps;
 mod tag;
 mod time;
+mod tls;
 
 use std::sync::Mutex;
 
-use crate::error::{Error, Result};
-use crate::model::{HazardKind, Kind};
+use jiff::Timestamp;
+
+use crate::error::Result;
+use crate::model::{HazardKind, Kind, Value};
 use crate::provider::file::{self, Fingerprint};
 use crate::provider::{
     Breadth, Claim, Context, Delta, Draft, Grants, Holder, Pairing, Problem, Progress, Provider, Reading, Scope, Want,
 };
-use crate::providers::balancer::{BALANCE, HEALTH, NODE, REUSE, STICKY, Spec, Version, hazard};
+use crate::providers::balancer::{BALANCE, HEALTH, NODE, REUSE, STICKY, Spec, TLS, Version, hazard};
 use admin::Admin;
-use place::Place;
+use front::Front;
+use place::{APPS, Part, Place};
 use release::Release;
+use tls::Serving;
 
 pub use op::Op;
 pub use settings::Settings;
@@ -42,6 +50,7 @@ pub struct Caddy {
     target: String,
     place: Place,
     admin: Option<Admin>,
+    now: Timestamp,
     /// What was planned from, or written since.
     seen: Mutex<Seen>,
 }
@@ -49,19 +58,17 @@ pub struct Caddy {
 /// What was there.
 #[derive(Clone, Debug, Default)]
 struct Seen {
-    running: Option<Fingerprint>,
+    handler: Option<Fingerprint>,
+    server: Option<Fingerprint>,
+    apps: Option<Fingerprint>,
     file: Option<Fingerprint>,
 }
-
-/// Holds the lock beside the file, where there is a file.
-#[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "held until it is dropped")] Option<file::Lock>);
 
 impl Provider for Caddy {
     const NAME: &'static str = "caddy";
     const DOC: &'static str =
-        "Caddy: a reverse proxy's nodes, balance, health checks, cookie and connections, in one write";
-    const KINDS: &'static [Kind] = &[BALANCE, HEALTH, STICKY, REUSE, NODE];
+        "Caddy: a reverse proxy's nodes, balance, health checks, cookie, TLS and connections, in one write";
+    const KINDS: &'static [Kind] = &[BALANCE, HEALTH, STICKY, TLS, REUSE, NODE];
     const HAZARDS: &'static [HazardKind] = &[
         hazard::REMOVES_CAPACITY,
         hazard::BELOW_MINIMUM,
@@ -69,19 +76,22 @@ impl Provider for Caddy {
         hazard::RELOADS,
         hazard::MOVES_CLIENTS,
         hazard::LIMITS_CONNECTIONS,
+        hazard::LISTENER,
+        hazard::NARROWS_CERTIFICATE,
     ];
     const GRANTS: Grants = Grants {
         plan: "# caddy's admin endpoint knows no users: whoever reaches it may change everything. In the Caddyfile's global options:\n\
                {\n    admin unix//run/caddy/admin.sock|0660\n}\n\
                # let {role} reach it by the group that owns the socket; a file that is given as `config` must be readable\n",
-        apply: "# nothing more at the endpoint; where `config` is given, the file and its folder must be writable\n",
+        apply: "# nothing more at the endpoint; where `config` is given, the file and its folder must be writable; a certificate's key must be\n\
+                # readable, by {role} and by caddy itself\n",
     };
 
     type Settings = Settings;
     type Spec = Spec;
     type Site = Site;
     type Op = Op;
-    type Lock = Lock;
+    type Lock = Option<file::Lock>;
 
     fn check(settings: &Settings, wants: &[Want<Spec>]) -> Vec<Problem> {
         check::offline(settings, wants)
@@ -92,9 +102,9 @@ impl Provider for Caddy {
         let admin = settings.admin.as_deref().map(|admin| Admin::open(admin, &settings)).transpose()?;
         let target = context.target.to_string();
         let target = target.split_once('.').map_or(target.as_str(), |(_, name)| name).to_owned();
-        let caddy = Self { settings, target, place, admin, seen: Mutex::default() };
+        let caddy = Self { settings, target, place, admin, now: context.now, seen: Mutex::default() };
         if let Some(admin) = &caddy.admin {
-            admin.handler(&caddy.place).await?;
+            admin.part(&caddy.place, Part::Apps, APPS).await?;
         }
         caddy.load().await?;
         Ok(caddy)
@@ -104,10 +114,17 @@ impl Provider for Caddy {
         let mut site = Site { target: self.target.clone(), settings: Some(self.settings.clone()), ..Site::default() };
         let mut seen = Seen::default();
         let told = self.settings.version.as_deref().and_then(Version::parse).map(Release::Told);
+        let (mut running, mut said) = (None, None);
         if let Some(admin) = &self.admin {
-            let body = admin.handler(&self.place).await?;
-            seen.running = Some(Fingerprint::of(body.text.as_bytes()));
-            site.running = Some(run::pool(&body.text, &[]));
+            let body = admin.part(&self.place, Part::Apps, APPS).await?;
+            let apps: Value = serde_json::from_str(&body.text).unwrap_or_default();
+            let print = |path: &[String]| place::step(&apps, path).map(|value| run::print_of(&value.to_string()));
+            seen.handler = print(&body.spot.handler);
+            seen.server = body.spot.server.as_deref().and_then(print);
+            seen.apps = print(&[]);
+            running = Front::read(&apps, &body.spot);
+            site.running = Some(run::pool(&body.text, &body.spot.handler));
+            site.spot = Some(body.spot);
             site.about = admin.about().await;
             site.release = match body.tag.as_ref().map(|tag| tag.found) {
                 Some(tag::Found::Header) => Release::Newer,
@@ -119,9 +136,10 @@ impl Provider for Caddy {
         let itself = site.about.version.as_deref().and_then(Version::parse).map(Release::Told);
         site.release = told.or(itself).unwrap_or(site.release);
         let mut notes = Vec::new();
-        if let Some((snapshot, text, path)) = self.load().await? {
+        if let Some((snapshot, text, spot)) = self.load().await? {
             seen.file = Some(snapshot.print.clone());
-            site.file = Some(run::pool(&text, &path));
+            site.file = Some(run::pool(&text, &spot.handler));
+            said = Front::read(&serde_json::from_str(&text).unwrap_or_default(), &spot);
             notes.extend(file::obstacle(&snapshot.path).await.map(|why| format!("apply cannot write: {why}")));
         }
         if scope.breadth == Breadth::Everything {
@@ -129,6 +147,8 @@ impl Provider for Caddy {
         }
         let pool = site.pool();
         site.found = probe::all(&pool.check, pool.upstreams.iter().filter_map(pool::Upstream::address)).await;
+        let host = self.admin.as_ref().and_then(Admin::host);
+        site.tls = Serving::read(running, said, host, live::wanted_tls(scope), self.now).await;
         notes.extend(live::notes(&site));
         let live = live::all(&site, scope)?;
         Ok(Reading { identity: self.identity(), live, incomplete: Vec::new(), notes, site })
@@ -142,22 +162,12 @@ impl Provider for Caddy {
         steps::draft(site, deltas)
     }
 
-    /// Beside the file. Without a file there is nothing on the target that could hold a lock, which the plan says.
-    async fn lock(&self, holder: &Holder) -> Result<Claim<Lock>> {
-        match &self.settings.config {
-            None => Ok(Claim::Ours(Lock(None))),
-            Some(config) => Ok(match file::lock(config, holder).await? {
-                Claim::Ours(lock) => Claim::Ours(Lock(Some(lock))),
-                Claim::Busy(busy) => Claim::Busy(busy),
-            }),
-        }
+    async fn lock(&self, holder: &Holder) -> Result<Claim<Self::Lock>> {
+        file::lock_if(self.settings.config.as_deref(), holder).await
     }
 
     async fn unlock(&self) -> Result<String> {
-        match &self.settings.config {
-            None => Err(Error::usage("this target has no `config`, and so no lock to release")),
-            Some(config) => file::unlock(config).await,
-        }
+        file::unlock_if(self.settings.config.as_deref()).await
     }
 
     async fn run(&self, op: &Op, progress: &Progress) -> Result<()> {

@@ -1,17 +1,20 @@
-//! Running the operation: what is as planned is changed in one write, read back, and the file follows.
+//! Running the operation: what is as planned is changed in one write, read back, and the file follows. A certificate is read back by a handshake.
 
 use std::time::Duration;
 
 use super::Caddy;
-use super::admin::{Admin, Body, Sent};
+use super::admin::{Admin, Body, Load, Sent};
 use super::edit;
-use super::op::Op;
+use super::op::{Op, Rotation};
+use super::place::{Part, Spot};
 use super::pool::Pool;
 use super::probe;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Value;
 use crate::provider::Progress;
 use crate::provider::file::{self, Fingerprint, Snapshot};
+use crate::providers::balancer::certificate::Material;
+use crate::providers::balancer::handshake;
 
 /// Between two looks at what a lost answer has done.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -32,17 +35,26 @@ impl Caddy {
     /// # Errors
     /// As `Provider::run`.
     pub async fn perform(&self, op: &Op, progress: &Progress) -> Result<()> {
+        if let Some(Rotation { tls, content, .. }) = &op.rotation {
+            Material::fit(tls, content, self.now).await?;
+        }
         let running = self.running(op).await?;
         let file = self.written(op).await?;
         let seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
         if let Some(side) = running.as_ref().filter(|side| side.differs) {
-            unchanged("the handler", seen.running.as_ref(), side.before.text.as_bytes())?;
+            let (what, print) = match op.part {
+                Part::Handler => ("the handler", seen.handler.as_ref()),
+                Part::Server => ("the server of the handler", seen.server.as_ref()),
+                Part::Apps | Part::Whole => ("caddy's configuration", seen.apps.as_ref()),
+            };
+            unchanged(what, print, &print_of(&side.before.text))?;
         }
         if let Some(side) = file.as_ref().filter(|side| side.differs) {
-            unchanged(&format!("`{}`", side.before.path.display()), seen.file.as_ref(), &side.before.bytes)?;
+            let what = format!("`{}`", side.before.path.display());
+            unchanged(&what, seen.file.as_ref(), &side.before.print)?;
         }
         let pool = match (&running, &file) {
-            (Some(side), _) if side.differs => pool(&side.after, &[]),
+            (Some(side), _) if side.differs => pool(&side.after, &side.before.spot.handler),
             (_, Some(side)) if side.differs => self.pool_of(&side.after),
             _ => return Ok(()),
         };
@@ -61,15 +73,16 @@ impl Caddy {
     }
 
     async fn running(&self, op: &Op) -> Result<Option<Written<Body>>> {
-        let Some(admin) = &self.admin else { return Ok(None) };
-        let before = admin.handler(&self.place).await?;
-        let after = edit::apply(&before.text, &[], &op.edits).ok_or_else(|| gone("the handler"))?;
-        Ok(Some(Written { differs: after != before.text, before, after }))
+        let (Some(admin), Some(url)) = (&self.admin, &op.url) else { return Ok(None) };
+        let before = admin.part(&self.place, op.part, url).await?;
+        let after = edit::apply(&before.text, &before.spot, &op.edits).ok_or_else(|| gone("the handler"))?;
+        let differs = after != before.text || unread(op).await.is_some();
+        Ok(Some(Written { differs, before, after }))
     }
 
     async fn written(&self, op: &Op) -> Result<Option<Written<Snapshot>>> {
-        let Some((before, text, path)) = self.load().await? else { return Ok(None) };
-        let after = edit::apply(&text, &path, &op.edits).ok_or_else(|| gone("the file's handler"))?;
+        let Some((before, text, spot)) = self.load().await? else { return Ok(None) };
+        let after = edit::apply(&text, &spot, &op.edits).ok_or_else(|| gone("the file's handler"))?;
         Ok(Some(Written { differs: after != text, before, after }))
     }
 
@@ -78,9 +91,14 @@ impl Caddy {
             return Err(Error::failed("caddy gave the handler no tag, without which a write might overwrite somebody else's; nothing was written")
                 .hint("name the handler by its path, from which the tag can be computed"));
         };
-        match admin.replace(&self.place, tag, side.after).await? {
+        let url = op.url.as_deref().unwrap_or_default();
+        let load = match &op.rotation {
+            Some(Rotation { anew: true, .. }) => Load::Anew,
+            _ => Load::Changed,
+        };
+        match admin.replace(url, tag, load, side.after).await? {
             Sent::Done => match self.arrived(admin, op, LOOKS).await {
-                Ok(true) => Ok(()),
+                Ok(true) => served(op).await,
                 Ok(false) => Err(conflict("caddy took the change, and somebody else has changed it since".into())),
                 Err(error) => {
                     Err(Error::new(ErrorKind::InDoubt, "caddy took the change and does not answer since")
@@ -89,13 +107,13 @@ impl Caddy {
             },
             // Somebody who wanted the same may have been faster.
             Sent::Stale => match self.arrived(admin, op, 1).await {
-                Ok(true) => Ok(()),
+                Ok(true) if unread(op).await.is_none() => Ok(()),
                 _ => Err(conflict(
                     "the handler was changed by somebody else since it was read; nothing was written".into(),
                 )),
             },
             Sent::Lost(lost) => match self.arrived(admin, op, LOOKS).await {
-                Ok(true) => Ok(()),
+                Ok(true) if unread(op).await.is_none() => served(op).await,
                 _ => Err(lost.context("it was sent, and nobody knows whether it was done")),
             },
         }
@@ -108,10 +126,11 @@ impl Caddy {
             if look > 0 {
                 tokio::time::sleep(PAUSE).await;
             }
+            let url = op.url.as_deref().unwrap_or_default();
             last = admin
-                .handler(&self.place)
+                .part(&self.place, op.part, url)
                 .await
-                .map(|now| edit::apply(&now.text, &[], &op.edits).is_some_and(|after| after == now.text));
+                .map(|now| edit::apply(&now.text, &now.spot, &op.edits).is_some_and(|after| after == now.text));
             if matches!(last, Ok(true)) {
                 break;
             }
@@ -120,7 +139,7 @@ impl Caddy {
     }
 
     /// The file, its text, and where the handler is in it.
-    pub(super) async fn load(&self) -> Result<Option<(Snapshot, String, Vec<String>)>> {
+    pub(super) async fn load(&self) -> Result<Option<(Snapshot, String, Spot)>> {
         let Some(config) = &self.settings.config else { return Ok(None) };
         let name = config.display();
         let snapshot = file::read(config).await?.ok_or_else(|| {
@@ -133,17 +152,17 @@ impl Caddy {
                 .because(error)
                 .hint("a Caddyfile becomes JSON with `caddy adapt --config Caddyfile --pretty`; or leave `config` out")
         })?;
-        let path = self.place.locate(&value).ok_or_else(|| {
+        let spot = self.place.locate(Part::Whole, &value).ok_or_else(|| {
             Error::usage(format!("`{name}` has no handler `{}`", self.settings.handler))
                 .hint("the file needs the same `@id`, or the same path, as the running caddy")
         })?;
-        Ok(Some((snapshot, text, path)))
+        Ok(Some((snapshot, text, spot)))
     }
 
     /// The handler in a whole configuration.
     pub(super) fn pool_of(&self, text: &str) -> Pool {
         let value: Value = serde_json::from_str(text).unwrap_or_default();
-        self.place.locate(&value).map(|path| pool(text, &path)).unwrap_or_default()
+        self.place.locate(Part::Whole, &value).map(|spot| pool(text, &spot.handler)).unwrap_or_default()
     }
 }
 
@@ -151,6 +170,36 @@ impl Caddy {
 pub fn pool(text: &str, path: &[String]) -> Pool {
     let value: Value = serde_json::from_str(text).unwrap_or_default();
     super::place::step(&value, path).map(Pool::read).unwrap_or_default()
+}
+
+/// The listener that serves another certificate than that of the files which Caddy names already.
+async fn unread(op: &Op) -> Option<(std::net::SocketAddr, String)> {
+    let rotation = op.rotation.as_ref().filter(|rotation| rotation.anew)?;
+    handshake::behind(&rotation.meets, &rotation.content).await
+}
+
+/// Clients are served the new certificate, where there is one and somebody can look.
+async fn served(op: &Op) -> Result<()> {
+    let Some(rotation) = &op.rotation else { return Ok(()) };
+    let mut other = None;
+    for look in 0..LOOKS {
+        if look > 0 {
+            tokio::time::sleep(PAUSE).await;
+        }
+        other = handshake::behind(&rotation.meets, &rotation.content).await;
+        if other.is_none() {
+            return Ok(());
+        }
+    }
+    let Some((address, content)) = other else { return Ok(()) };
+    Err(Error::failed(format!("caddy took the new certificate, and {address} serves another one: {content}"))
+        .hint("look for another process on the same port, or for a policy of the server that comes before"))
+}
+
+/// What tells this part from every other, however it is spaced.
+pub(super) fn print_of(text: &str) -> Fingerprint {
+    let value: Value = serde_json::from_str(text).unwrap_or_default();
+    Fingerprint::of(value.to_string().as_bytes())
 }
 
 /// Enough of the nodes that stay are still well.
@@ -168,8 +217,8 @@ async fn keeps(op: &Op, pool: &Pool) -> Result<()> {
     Err(conflict(what))
 }
 
-fn unchanged(what: &str, seen: Option<&Fingerprint>, now: &[u8]) -> Result<()> {
-    if seen.is_some_and(|seen| *seen != Fingerprint::of(now)) {
+fn unchanged(what: &str, seen: Option<&Fingerprint>, now: &Fingerprint) -> Result<()> {
+    if seen.is_some_and(|seen| seen != now) {
         return Err(conflict(format!("{what} was changed by somebody else since it was read; nothing was written")));
     }
     Ok(())

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::admin::About;
 use super::edit::Key;
+use super::place::Spot;
 use super::pool::{Pool, Upstream};
 use super::probe::Found;
 use super::release::Release;
@@ -34,6 +35,12 @@ pub struct Site {
     /// What the file says.
     #[serde(skip)]
     pub file: Option<Pool>,
+    /// Where the handler is among the running apps.
+    #[serde(skip)]
+    pub spot: Option<Spot>,
+    /// How TLS is spoken with clients.
+    #[serde(skip)]
+    pub tls: super::tls::Serving,
     /// How the nodes are.
     #[serde(skip)]
     pub found: Found,

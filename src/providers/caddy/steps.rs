@@ -6,11 +6,11 @@ use serde_json::json;
 
 use super::edit::{Edit, Key};
 use super::op::Op;
-use super::place::Place;
+use super::place::{APPS, Part, Place};
 use super::pool::{ALGORITHMS, Pool};
 use super::settings::Settings;
 use super::site::Site;
-use super::time;
+use super::{time, tls};
 use crate::model::{Action, Hazard, Impact, Stage, text};
 use crate::provider::{Delta, Draft};
 
@@ -32,6 +32,7 @@ pub fn draft(site: &Site, deltas: &[Delta<Spec>]) -> Vec<Draft<Op>> {
     for delta in deltas {
         edits.extend(edit(site, delta));
         hazards.extend(notice(&pool, delta));
+        hazards.extend(tls::hazards(site, delta));
         gate.extend(comes(delta));
     }
     let checked = checked_after(&pool, deltas);
@@ -52,11 +53,26 @@ pub fn draft(site: &Site, deltas: &[Delta<Spec>]) -> Vec<Draft<Op>> {
         hazards.extend(capacity.hazards(then, demand));
         (capacity, removed) = (then, true);
     }
-    let floor = if removed { capacity.serving.min((demand.min_healthy as usize).max(1)) } else { 0 };
+    let few = demand.max_unavailable.map_or(0, |most| capacity.nodes.saturating_sub(most as usize));
+    let floor = if removed { capacity.serving.min((demand.min_healthy as usize).max(few).max(1)) } else { 0 };
+    let part = part(&edits);
     let place = Place::parse(&settings.handler);
-    let url = settings.admin.as_ref().map(|_| place.url());
+    let server = site.spot.as_ref().and_then(super::place::Spot::server_url);
+    let url = settings.admin.as_ref().map(|_| match (part, server) {
+        (Part::Handler, _) => place.url(),
+        (Part::Server, Some(server)) => server,
+        _ => APPS.to_owned(),
+    });
+    let rotation = deltas.iter().find_map(|delta| site.tls.rotation(delta));
+    let listens = hazards.iter().any(|hazard| hazard.code == hazard::LISTENER.code);
+    let impact = match settings.admin {
+        None => Impact::Restart,
+        Some(_) if listens => Impact::Listener,
+        Some(_) => Impact::Reload,
+    };
     let timeout = WORK + settings.response_timeout.std() + settings.health_timeout.std();
-    let op = Op { url, config: settings.config.clone(), gate, within: settings.health_timeout, floor, edits };
+    let (config, within) = (settings.config.clone(), settings.health_timeout);
+    let op = Op { url, part, config, gate, within, floor, edits, rotation };
     vec![Draft {
         stage: Stage::Shift,
         title: title(settings, deltas),
@@ -64,7 +80,7 @@ pub fn draft(site: &Site, deltas: &[Delta<Spec>]) -> Vec<Draft<Op>> {
         hazards,
         timeout,
         lock_timeout: None,
-        impact: if settings.admin.is_some() { Impact::Reload } else { Impact::Restart },
+        impact,
         op,
     }]
 }
@@ -78,25 +94,39 @@ fn draft_blind(deltas: &[Delta<Spec>]) -> Vec<Draft<Op>> {
     let removed = |delta: &Delta<Spec>| {
         (delta.action == Action::Delete).then(|| hazard::REMOVES_CAPACITY.with("the pool is not known"))
     };
-    let edits = deltas.iter().flat_map(|delta| edit(&site, delta)).collect();
+    let edits: Vec<Edit> = deltas.iter().flat_map(|delta| edit(&site, delta)).collect();
+    let listener = deltas.iter().flat_map(|delta| tls::hazards(&site, delta)).collect::<Vec<_>>();
     let op = Op {
         url: None,
+        part: part(&edits),
         config: None,
         gate: Vec::new(),
         within: crate::model::units::Duration::default(),
         floor: 0,
         edits,
+        rotation: None,
     };
     vec![Draft {
         stage: Stage::Shift,
         title: format!("write {}", text::count(deltas.len(), "change")),
         covers: deltas.iter().map(|delta| delta.id.clone()).collect(),
-        hazards: deltas.iter().filter_map(removed).collect(),
+        impact: if listener.is_empty() { Impact::Reload } else { Impact::Listener },
+        hazards: deltas.iter().filter_map(removed).chain(listener).collect(),
         timeout: WORK,
         lock_timeout: None,
-        impact: Impact::Reload,
         op,
     }]
+}
+
+/// How much has to be written for these edits.
+fn part(edits: &[Edit]) -> Part {
+    let needs = |edit: &Edit| match edit {
+        Edit::Serve(_) => Part::Apps,
+        Edit::Speak(..) => Part::Server,
+        _ => Part::Handler,
+    };
+    let all: Vec<Part> = edits.iter().map(needs).collect();
+    [Part::Apps, Part::Server].into_iter().find(|part| all.contains(part)).unwrap_or(Part::Handler)
 }
 
 fn title(settings: &Settings, deltas: &[Delta<Spec>]) -> String {
@@ -173,8 +203,7 @@ fn edit(site: &Site, delta: &Delta<Spec>) -> Vec<Edit> {
         Some(Spec::Node(want)) => node(site, delta, want, live),
         Some(Spec::Balance(Balance { algorithm })) => algorithm.iter().map(|one| balance(*one)).collect(),
         Some(Spec::Sticky(want)) => sticky(want, delta),
-        // It is no kind of this provider.
-        Some(Spec::Tls(_)) => Vec::new(),
+        Some(Spec::Tls(want)) => tls::edits(site, delta, want),
         Some(Spec::Health(want)) => health(want, &delta.changed),
         Some(Spec::Reuse(want)) => reuse(want, &delta.changed),
     }

@@ -17,7 +17,7 @@ mod spec;
 mod steps;
 mod tree;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::model::{Comparison, HazardKind, Kind, Many};
 use crate::provider::file;
 use crate::provider::{
@@ -46,10 +46,6 @@ enum Reached {
     /// The policy names none.
     None,
 }
-
-/// Holds the lock beside the file, where there is a file.
-#[derive(Debug)]
-pub struct Lock(#[expect(dead_code, reason = "held until it is dropped")] Option<file::Lock>);
 
 impl Pgbouncer {
     fn open(&self) -> Option<&Console> {
@@ -111,7 +107,7 @@ impl Provider for Pgbouncer {
     type Spec = Spec;
     type Site = Site;
     type Op = Op;
-    type Lock = Lock;
+    type Lock = Option<file::Lock>;
 
     fn check(settings: &Settings, wants: &[Want<Spec>]) -> Vec<Problem> {
         check::offline(settings, wants)
@@ -171,22 +167,12 @@ impl Provider for Pgbouncer {
         steps::steps(site, deltas)
     }
 
-    /// Beside the file. Without a file there is nothing on the target that could hold a lock, which the plan says.
-    async fn lock(&self, holder: &Holder) -> Result<Claim<Lock>> {
-        match &self.settings.config {
-            None => Ok(Claim::Ours(Lock(None))),
-            Some(config) => Ok(match file::lock(config, holder).await? {
-                Claim::Ours(lock) => Claim::Ours(Lock(Some(lock))),
-                Claim::Busy(busy) => Claim::Busy(busy),
-            }),
-        }
+    async fn lock(&self, holder: &Holder) -> Result<Claim<Self::Lock>> {
+        file::lock_if(self.settings.config.as_deref(), holder).await
     }
 
     async fn unlock(&self) -> Result<String> {
-        match &self.settings.config {
-            None => Err(Error::usage("this target has no `config`, and so no lock to release")),
-            Some(config) => file::unlock(config).await,
-        }
+        file::unlock_if(self.settings.config.as_deref()).await
     }
 
     async fn run(&self, op: &Op, _: &Progress) -> Result<()> {
