@@ -155,10 +155,15 @@ impl Caddy {
 
     /// The running handler, or a part of it.
     pub fn handler(&self, part: &str) -> serde_json::Value {
+        self.get(&format!("/id/lb_web{part}"))
+    }
+
+    /// What runs at a path of its admin endpoint.
+    pub fn get(&self, path: &str) -> serde_json::Value {
         let mut found = serde_json::Value::Null;
         // Its endpoint restarts with every write.
         assert!(eventually(Duration::from_secs(10), || {
-            let answer = self.ask("GET", &format!("/id/lb_web{part}"), "");
+            let answer = self.ask("GET", path, "");
             let value = answer
                 .lines()
                 .find_map(|line| serde_json::from_str(line).ok().filter(|v: &serde_json::Value| !v.is_number()));

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use super::subject::{Subject, allow_all, hold_journal, locked};
-use crate::kit::{Backend, Caddy, Folder, Hold, PLANTED};
+use crate::kit::{Backend, Caddy, Certificate, Extra, Folder, Hold, PLANTED, seen};
 
 /// Which sides of the balancer the policy names.
 pub trait Mode {
@@ -42,6 +42,9 @@ pub struct Pool<M> {
     folder: Folder,
     balancer: Caddy,
     nodes: Vec<(&'static str, Backend)>,
+    certificates: Folder,
+    old: Certificate,
+    new: Certificate,
     mode: PhantomData<M>,
 }
 
@@ -67,7 +70,18 @@ impl<M: Mode> Subject for Pool<M> {
         let nodes: Vec<_> =
             NODES.iter().map(|name| (*name, Backend::start(name, folder.file(&format!("sick-{name}"))))).collect();
         let known: Vec<_> = nodes.iter().map(|(name, node)| (*name, node)).collect();
-        let balancer = Caddy::start(POOL, &known);
+        let certificates = Folder::new();
+        let (old, new) = (Certificate::new(&["old.example", "shop.example"]), Certificate::new(&["shop.example"]));
+        let files = [("site.crt", &old.pem), ("site.key", &old.key), ("new.crt", &new.pem), ("new.key", &new.key)];
+        let [pem, key, new_pem, new_key] =
+            files.map(|(name, text)| certificates.write(name, text).display().to_string());
+        let server = r#""tls_connection_policies": [{"match": {"sni": ["shop.example"]}, "certificate_selection": {"any_tag": ["shop"]}},
+          {"alpn": ["http/1.1"], "certificate_selection":   {"any_tag": ["shop"]}}], "#;
+        let apps = format!(
+            "\"tls\": {{\"certificates\": {{\"load_files\": [{{\"certificate\":   \"{pem}\", \"key\": \"{key}\", \"tags\": [\"shop\"]}}, \
+             {{\"certificate\": \"{pem}\", \"key\": \"{key}\", \"tags\": [\"foreign\"]}}]}}}},\n    "
+        );
+        let balancer = Caddy::with(&Extra { server, apps: &apps, ..Extra::default() }, POOL, &known);
         let mut policy = allow_all("caddy") + &balancer.target();
         if !M::ADMIN {
             policy = policy
@@ -81,11 +95,15 @@ impl<M: Mode> Subject for Pool<M> {
         policy += "\n[caddy.web.balance]\nalgorithm = \"least-connections\"\n\n[caddy.web.health]\ntimeout = \"3s\"\ninterval = \"2s\"\n\n\
             [caddy.web.reuse]\nmax_connections = 500\nidle_connections = 20\nidle_timeout = \"30s\"\n\n[caddy.web.node.n1]\naddress = \"[n1]\"\n\n\
             [caddy.web.node.n2]\naddress = \"[n5]\"\n\n[caddy.web.node.\"[n3]\"]\nabsent = true\n\n[caddy.web.node.n4]\naddress = \"[n4]\"\n";
+        policy += &format!(
+            "\n[caddy.web.tls]\ncertificate = \"{new_pem}\"\nkey = \"{new_key}\"\nprotocols = [\"TLSv1.3\"]\n\
+             ciphers = \"ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES256-GCM-SHA384\"\n"
+        );
         for (name, node) in &known {
             policy = policy.replace(&format!("[{name}]"), &node.address());
         }
         folder.write("policies/shop.toml", &policy);
-        Self { folder, balancer, nodes, mode: PhantomData }
+        Self { folder, balancer, nodes, certificates, old, new, mode: PhantomData }
     }
 
     fn folder(&self) -> &Folder {
@@ -102,15 +120,20 @@ impl<M: Mode> Subject for Pool<M> {
         // A write that changes nothing is one, too: Caddy counts them in its log.
         let log = self.balancer.folder().read("console.log");
         let writes = log.matches("\"method\":\"PATCH\"").count();
-        format!("{}\n{inode} {}\n{writes}", self.balancer.handler(""), self.balancer.config())
+        let apps = self.balancer.get("/config/apps");
+        format!("{apps}\n{inode} {}\n{writes}\n{:?}", self.balancer.config(), seen(self.balancer.port(), &[]))
     }
 
     fn shape(&self) -> String {
-        let mut text = format!("{}\n{}", self.balancer.handler(""), self.balancer.config());
+        let (apps, seen) = (self.balancer.get("/config/apps"), seen(self.balancer.port(), &[]));
+        let served = format!("old {}, new {}", self.old.is(seen.as_ref()), self.new.is(seen.as_ref()));
+        let mut text = format!("{apps}\n{}\n{served}", self.balancer.config());
+        text = text.replace(&self.certificates.path().display().to_string(), "");
         for (name, node) in &self.nodes {
             text = text.replace(&node.address(), name);
         }
-        let lines = text.lines().filter(|line| !line.contains("\"listen\""));
+        text = text.replace(&format!("127.0.0.1:{}", self.balancer.port()), "here");
+        let lines = text.lines().filter(|line| !line.contains("\"admin\""));
         lines.fold(String::new(), |text, line| text + line + "\n")
     }
 
@@ -145,6 +168,6 @@ impl<M: Mode> Subject for Pool<M> {
     }
 
     fn secrets(&self) -> Vec<String> {
-        vec![PLANTED.into()]
+        vec![PLANTED.into(), self.old.secret(), self.new.secret()]
     }
 }
