@@ -214,16 +214,27 @@ fn the_haproxy_policy_is_planned() {
 #[cfg(feature = "http")]
 #[test]
 fn the_caddy_example_goes_as_it_says() {
-    use crate::kit::{Backend, Caddy};
+    use crate::kit::{Backend, Caddy, Certificate, Extra};
 
     let folder = Folder::new();
     copy("examples/caddy-pool/policies", &folder, "policies");
+    let (old, new) = (Certificate::new(&["shop.example"]), Certificate::new(&["shop.example"]));
+    for (name, certificate) in [("old", &old), ("new", &new)] {
+        folder.write(&format!("{name}.crt"), &certificate.pem);
+        folder.write(&format!("{name}.key"), &certificate.key);
+    }
     let nodes = [1, 2, 3].map(|n| Backend::start(&format!("app-{n}"), folder.file("sick")));
     let pool = r#""health_checks": {"active": {"uri": "/health", "interval": "2s"}},
 "upstreams": [{"@id": "web.app-1", "dial": "[1]"}, {"@id": "web.app-2", "dial": "[2]"}]
 "#;
-    let balancer = Caddy::start(pool, &[("1", &nodes[0]), ("2", &nodes[1])]);
-    let policy = text("examples/caddy-pool/policies/pool.toml");
+    let example: serde_json::Value = serde_json::from_str(&text("examples/caddy-pool/caddy.json")).expect("it is JSON");
+    let part = |pointer: &str| example.pointer(pointer).expect("a part").to_string();
+    let place = folder.path().display().to_string();
+    let server = format!("\"tls_connection_policies\": {}, ", part("/apps/http/servers/web/tls_connection_policies"));
+    let apps = format!("\"tls\": {},\n    ", part("/apps/tls").replace("/tmp/caddy-pool", &place));
+    let extra = Extra { server: &server, apps: &apps, ..Extra::default() };
+    let balancer = Caddy::with(&extra, pool, &[("1", &nodes[0]), ("2", &nodes[1])]);
+    let policy = text("examples/caddy-pool/policies/pool.toml").replace("/tmp/caddy-pool", &place);
     let head = policy.lines().find(|line| line.starts_with("admin")).expect("an admin endpoint");
     let admin = balancer.target();
     let admin = admin.lines().find(|line| line.starts_with("admin")).expect("an admin endpoint");
@@ -233,21 +244,25 @@ fn the_caddy_example_goes_as_it_says() {
     Run::new(&folder)
         .args(["plan", "-o", "plan.json"])
         .code(0)
-        .says("1 to create, 1 to update, 0 to replace, 1 to delete");
+        .says("1 to create, 2 to update, 0 to replace, 1 to delete");
     Run::new(&folder).args(["apply", "--plan", "plan.json", "--allow", "removes-capacity"]).code(0);
     Run::new(&folder).args(["plan"]).code(0).says("No changes");
-    let example: serde_json::Value = serde_json::from_str(&text("examples/caddy-pool/caddy.json")).expect("it is JSON");
+    assert!(new.is(crate::kit::seen(balancer.port(), &[]).as_ref()), "the new certificate is served");
     assert_eq!(example.pointer("/apps/http/servers/web/routes/0/handle/0/@id"), Some(&"lb_web".into()));
 }
 
 #[cfg(feature = "http")]
 #[test]
 fn the_caddy_policy_is_planned() {
-    use crate::kit::{Backend, Caddy};
+    use crate::kit::{Backend, Caddy, Certificate, Extra};
 
     let folder = Folder::new();
     let node = Backend::start("old", folder.file("sick"));
-    let balancer = Caddy::start("\"upstreams\": [{\"dial\": \"[n]\"}]\n", &[("n", &node)]);
+    let server = r#""tls_connection_policies": [{"protocol_min": "tls1.3"}],"#;
+    let extra = Extra { server, ..Extra::default() };
+    let balancer = Caddy::with(&extra, "\"upstreams\": [{\"dial\": \"[n]\"}]\n", &[("n", &node)]);
+    let certificate = Certificate::new(&["example.com"]);
+    let (pem, key) = (folder.write("example.crt", &certificate.pem), folder.write("example.key", &certificate.key));
     let admin = balancer.target();
     let admin = admin.lines().find(|line| line.starts_with("admin")).expect("an admin endpoint");
     let file = balancer.file();
@@ -257,8 +272,15 @@ fn the_caddy_policy_is_planned() {
         _ => line.to_owned(),
     };
     let policy = text("policies/caddy.toml").lines().map(|line| replace(line) + "\n").collect::<String>();
+    let policy = policy.replace("/etc/ssl/certs/example.com.crt", &pem.display().to_string());
+    let policy = policy.replace("/etc/ssl/private/example.com.key", &key.display().to_string());
     folder.write("policies/caddy.toml", &policy);
-    Run::new(&folder).args(["plan"]).code(0).says("2 to create, 3 to update").says("192.168.1.10:3000");
+    Run::new(&folder)
+        .args(["plan"])
+        .code(0)
+        .says("2 to create, 4 to update")
+        .says("192.168.1.10:3000")
+        .says("--allow listener");
 }
 
 #[test]

@@ -18,7 +18,8 @@ missing() {
     for program in sqlite3 pgbouncer haproxy nginx caddy wrk git openssl; do
         have "$program" || found+=("$program")
     done
-    have setpriv || found+=(util-linux)
+    have setpriv && have unshare || found+=(util-linux)
+    have ip || found+=(iproute2)
     have python3 || found+=(python3)
     [ -x .venv/bin/python ] || python3 -c 'import ensurepip, venv' 2>/dev/null || found+=(python3-venv)
     have cc || found+=(gcc libc6-dev)

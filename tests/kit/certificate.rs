@@ -21,11 +21,16 @@ impl Certificate {
 
     /// One that ends with the first day of a year.
     pub fn until(names: &[&str], year: i32) -> Self {
+        Self::between(names, 2020, year)
+    }
+
+    /// One that is valid between the first days of two years.
+    pub fn between(names: &[&str], from: i32, until: i32) -> Self {
         let key = KeyPair::generate().expect("a key can be made");
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let mut params = CertificateParams::new(names).expect("these are names");
-        params.not_before = date_time_ymd(2020, 1, 1);
-        params.not_after = date_time_ymd(year, 1, 1);
+        params.not_before = date_time_ymd(from, 1, 1);
+        params.not_after = date_time_ymd(until, 1, 1);
         let pem = params.self_signed(&key).expect("a certificate can be signed").pem();
         Self { pem, key: key.serialize_pem() }
     }
