@@ -1,7 +1,7 @@
 //! Certificates rotate by a reload that is seen at the listener; what must not be served is refused before anything is touched.
 
 use super::Pool;
-use crate::kit::{Certificate, Extra, Folder, Network, Output, Wrk, in_a_network_that, seen};
+use crate::kit::{Certificate, Client, Cut, Extra, Folder, Load, Network, Output, Wire, Wrk, in_a_network_that, seen};
 
 struct Site {
     pool: Pool,
@@ -70,7 +70,11 @@ fn a_certificate_rotates_under_load_also_behind_an_unchanged_path() {
     let site = Site::start(&old);
     let (running, config) = site.all();
     assert!(site.serves(&old));
-    let load = Wrk::single(&format!("https://127.0.0.1:{}/", site.pool.balancer.port()), 4);
+    let third = Certificate::new(&["a.example", "b.example"]);
+    let port = site.pool.balancer.port();
+    let many = Wrk::single(&format!("https://127.0.0.1:{port}/"), 4);
+    let clients = [Client::Single, Client::Single, Client::Retrying];
+    let load = Load::trusting(&[&old, &new, &third], "a.example", port, &clients);
     site.wants(&new, "");
     site.planned()
         .says("site.crt-]{+")
@@ -86,7 +90,6 @@ fn a_certificate_rotates_under_load_also_behind_an_unchanged_path() {
     let expected_running = running.to_string().replacen(&format!("{own}/site"), &format!("{ours}/new"), 2);
     assert_eq!(site.all().0.to_string(), expected_running, "and the same two in what runs");
     // Renewed behind the same path, as a client of ACME does it: only what runs is behind.
-    let third = Certificate::new(&["a.example", "b.example"]);
     site.wants(&third, "");
     site.pool
         .run(&["plan", "--detailed-exitcode"])
@@ -96,9 +99,44 @@ fn a_certificate_rotates_under_load_also_behind_an_unchanged_path() {
     site.pool.apply(&[]);
     assert!(site.serves(&third));
     assert_eq!((site.all().0.to_string(), site.pool.balancer.config()), (expected_running, expected));
+    let (good, bad) = load.stop();
+    assert!(good > 100, "{good} requests are hardly a load");
     if network == Network::Inside {
-        assert!(load.none_failed() > 100, "no handshake and no request failed");
+        assert_eq!(bad, [""; 0], "no handshake and no request failed, of {good}");
+        assert!(many.none_failed() > 100);
+    } else {
+        assert!(bad.len() <= 20 && bad.iter().all(|why| why.contains("reset by peer")), "of {good}: {bad:?}");
     }
+}
+
+#[test]
+fn a_renewal_whose_answer_is_lost_is_found_by_a_handshake() {
+    let (old, new) = (Certificate::new(&["a.example"]), Certificate::new(&["b.example", "a.example"]));
+    // One file and no tag: who asks for a name that is not in it is shown nothing.
+    let site =
+        Site::with(&old, "\"tls_connection_policies\": [{}],", r#"{"certificate": "[site.crt]", "key": "[site.key]"}"#);
+    let (pem, key) = (site.served.write("site.crt", &new.pem), site.served.write("site.key", &new.key));
+    let (running, config) = site.all();
+    let cut = |cut: Cut| {
+        let wire = Wire::to(site.pool.balancer.admin_port(), cut);
+        let files = format!("[caddy.web.tls]\ncertificate = \"{}\"\nkey = \"{}\"\n", pem.display(), key.display());
+        site.pool.policy("", &files);
+        let text = site.pool.folder.read("policies/web.toml");
+        let text = text.replace(&site.pool.balancer.admin_port().to_string(), &wire.port().to_string());
+        site.pool.folder.write("policies/web.toml", &text);
+        wire
+    };
+    let names = |name: &str| site.seen(&["-servername", name]);
+    let wire = cut(Cut::Write);
+    site.pool.run(&["apply", "--yes"]).code(7).says("in doubt").says("nobody knows whether it was done");
+    assert!(old.is(names("a.example").as_ref()) && names("b.example").is_none(), "it was not");
+    drop(wire);
+    let wire = cut(Cut::Answer);
+    site.pool.run(&["apply", "--yes"]).code(0).says("Applied");
+    assert_eq!(wire.writes(), 1);
+    assert!(new.is(names("b.example").as_ref()));
+    site.pool.run(&["apply", "--yes"]).code(0).says("No changes");
+    assert_eq!((wire.writes(), site.all()), (1, (running, config)), "nothing that is written changed");
 }
 
 #[test]

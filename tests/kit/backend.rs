@@ -8,6 +8,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use super::certificate::Certificate;
+
 /// A node that keeps connections and says its name. It is sick as long as its file is there.
 #[derive(Debug)]
 pub struct Backend {
@@ -104,10 +110,28 @@ pub struct Load {
 impl Load {
     /// Starts clients of these sorts against a port of loopback.
     pub fn start(port: u16, clients: &[Client]) -> Self {
+        Self::with(&Server { port, tls: None }, clients)
+    }
+
+    /// The same over TLS, for clients that trust these certificates and no other, and ask for this name.
+    pub fn trusting(certificates: &[&Certificate], name: &str, port: u16, clients: &[Client]) -> Self {
+        let mut roots = RootCertStore::empty();
+        for certificate in certificates {
+            let der = CertificateDer::from_pem_slice(certificate.pem.as_bytes()).expect("a certificate");
+            roots.add(der).expect("it can be trusted");
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let config = config.expect("versions are there").with_root_certificates(roots).with_no_client_auth();
+        let name = ServerName::try_from(name.to_owned()).expect("a name");
+        Self::with(&Server { port, tls: Some((Arc::new(config), name)) }, clients)
+    }
+
+    fn with(server: &Server, clients: &[Client]) -> Self {
         let over = Arc::new(AtomicBool::new(false));
         let clients = clients.iter().map(|client| {
-            let (client, over) = (*client, over.clone());
-            std::thread::spawn(move || work(port, client, &over))
+            let (client, over, server) = (*client, over.clone(), server.clone());
+            std::thread::spawn(move || work(&server, client, &over))
         });
         Self { clients: clients.collect(), over }
     }
@@ -125,15 +149,36 @@ impl Load {
     }
 }
 
-fn work(port: u16, client: Client, over: &AtomicBool) -> (u64, Vec<String>) {
+/// Whom clients come to.
+#[derive(Clone)]
+struct Server {
+    port: u16,
+    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+}
+
+trait Stream: Read + Write + Send {}
+impl<S: Read + Write + Send> Stream for S {}
+
+impl Server {
+    fn connect(&self) -> std::io::Result<BufReader<Box<dyn Stream>>> {
+        let stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        stream.set_nodelay(true)?;
+        let Some((config, name)) = &self.tls else { return Ok(BufReader::new(Box::new(stream))) };
+        let client = ClientConnection::new(config.clone(), name.clone()).map_err(std::io::Error::other)?;
+        Ok(BufReader::new(Box::new(StreamOwned::new(client, stream))))
+    }
+}
+
+fn work(server: &Server, client: Client, over: &AtomicBool) -> (u64, Vec<String>) {
     let (mut good, mut bad) = (0, Vec::new());
-    let mut kept: Option<BufReader<TcpStream>> = None;
+    let mut kept: Option<BufReader<Box<dyn Stream>>> = None;
     while !over.load(Ordering::Relaxed) {
         let old = kept.is_some();
-        let mut outcome = request(port, &mut kept);
+        let mut outcome = request(server, &mut kept);
         if outcome.is_err() && old && matches!(client, Client::Retrying) {
             kept = None;
-            outcome = request(port, &mut kept);
+            outcome = request(server, &mut kept);
         }
         match outcome {
             Ok(200) => good += 1,
@@ -152,12 +197,9 @@ fn work(port: u16, client: Client, over: &AtomicBool) -> (u64, Vec<String>) {
 }
 
 /// One request. A connection that the server said it would close is not used again.
-fn request(port: u16, kept: &mut Option<BufReader<TcpStream>>) -> std::io::Result<u16> {
+fn request(server: &Server, kept: &mut Option<BufReader<Box<dyn Stream>>>) -> std::io::Result<u16> {
     if kept.is_none() {
-        let stream = TcpStream::connect(("127.0.0.1", port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-        stream.set_nodelay(true)?;
-        *kept = Some(BufReader::new(stream));
+        *kept = Some(server.connect()?);
     }
     let reader = kept.as_mut().expect("just made");
     reader.get_mut().write_all(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")?;

@@ -52,12 +52,7 @@ enum Door {
 }
 
 impl Caddy {
-    /// Starts it with `pool` as the members of its handler; `[name]` stands for the address of a node.
-    pub fn start(pool: &str, nodes: &[(&str, &Backend)]) -> Self {
-        Self::with(&Extra::default(), pool, nodes)
-    }
-
-    /// The same, with more.
+    /// Starts it with `pool` as the members of its handler, and more; `[name]` stands for the address of a node.
     pub fn with(extra: &Extra<'_>, pool: &str, nodes: &[(&str, &Backend)]) -> Self {
         let pool = nodes
             .iter()

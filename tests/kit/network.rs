@@ -41,6 +41,5 @@ pub fn in_a_network_that(key: &str, value: &str, test: &str) -> Network {
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text).into_owned();
     assert!(output.status.success() && text.contains("1 passed"), "in a network of its own:\n{text}");
-    eprintln!("{text}");
     Network::Passed
 }

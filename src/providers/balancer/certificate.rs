@@ -123,11 +123,10 @@ impl Certificate {
         Facts::default().with("names", self.names.join(" ")).with(verb, self.end(now))
     }
 
-    /// A name that a client would ask for to be served this one; `None` where it has addresses only.
-    pub fn asked(&self) -> Option<String> {
-        let plain = |name: &&String| name.parse::<std::net::IpAddr>().is_err();
-        let name = self.names.iter().find(plain)?;
-        Some(name.strip_prefix("*.").map_or(name.clone(), |rest| format!("evenkeel.{rest}")))
+    /// Names that a client would ask for to be served this one; none where it has addresses only.
+    pub fn asked(&self) -> impl Iterator<Item = String> {
+        let hosts = self.names.iter().filter(|name| name.parse::<std::net::IpAddr>().is_err());
+        hosts.map(|name| name.strip_prefix("*.").map_or(name.clone(), |rest| format!("evenkeel.{rest}")))
     }
 
     /// The names of `other` that this one does not cover.

@@ -20,17 +20,6 @@ pub async fn certificate(address: SocketAddr, name: Option<String>) -> Option<Ce
     tokio::time::timeout(2 * PATIENCE, look).await.ok()?.ok()?
 }
 
-/// The first of these listeners that serves something else than `content`, which is [`Certificate::content`], with what it serves. Where none
-/// is met, none is told.
-pub async fn behind(meets: &[(SocketAddr, Option<String>)], content: &str) -> Option<(SocketAddr, String)> {
-    for (address, name) in meets {
-        if let Some(served) = certificate(*address, name.clone()).await.filter(|served| served.content() != content) {
-            return Some((*address, served.content()));
-        }
-    }
-    None
-}
-
 fn look(address: SocketAddr, name: Option<String>) -> Option<Certificate> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let witness = Arc::new(Witness { provider: Arc::clone(&provider), chain: Mutex::default() });

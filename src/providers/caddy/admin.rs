@@ -143,14 +143,14 @@ impl Admin {
             return Err(missing());
         }
         let told = header.is_some() || trailer.is_some();
-        let expanded = match url.starts_with("/id/") {
-            false => Some(url.to_owned()),
-            true if told => None,
-            true => {
-                let (_, apps, ..) = self.get(APPS).await?;
-                let apps: Value = serde_json::from_str(&apps).unwrap_or_default();
-                place.locate(Part::Apps, &apps).map(|spot| spot.handler_url())
-            }
+        let expanded = if !url.starts_with("/id/") {
+            Some(url.to_owned())
+        } else if told {
+            None
+        } else {
+            let (_, apps, ..) = self.get(APPS).await?;
+            let apps: Value = serde_json::from_str(&apps).unwrap_or_default();
+            place.locate(Part::Apps, &apps).map(|spot| spot.handler_url())
         };
         let tag = Tag::of(header.as_deref(), trailer.as_deref(), expanded.as_deref(), text.as_bytes());
         Ok(Body { text, spot, tag })

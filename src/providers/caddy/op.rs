@@ -37,8 +37,10 @@ pub struct Rotation {
     pub tls: Tls,
     /// What was in them when it was planned.
     pub content: String,
-    /// Where clients meet it, and the name that they ask for; nowhere where nobody can look.
+    /// Where clients meet it, and the names that they ask for; nowhere where nobody can look.
     pub meets: Vec<(SocketAddr, Option<String>)>,
+    /// Whether a certificate was seen there when it was planned.
+    pub seen: bool,
     /// Whether Caddy has to read the files anew that it names already.
     pub anew: bool,
 }

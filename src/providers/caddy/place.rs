@@ -70,12 +70,11 @@ impl Place {
         };
         let servers = above(&SERVERS);
         let server = match part {
-            Part::Handler => None,
             Part::Server => Some(Vec::new()),
             Part::Apps | Part::Whole if handler.starts_with(&servers) => {
                 handler.get(..=servers.len()).map(<[String]>::to_vec)
             }
-            Part::Apps | Part::Whole => None,
+            Part::Handler | Part::Apps | Part::Whole => None,
         };
         let store = matches!(part, Part::Apps | Part::Whole).then(|| above(&STORE));
         Some(Spot { handler, server, store })

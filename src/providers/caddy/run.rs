@@ -9,12 +9,12 @@ use super::op::{Op, Rotation};
 use super::place::{Part, Spot};
 use super::pool::Pool;
 use super::probe;
+use super::tls::{self, Shown};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Value;
 use crate::provider::Progress;
 use crate::provider::file::{self, Fingerprint, Snapshot};
 use crate::providers::balancer::certificate::Material;
-use crate::providers::balancer::handshake;
 
 /// Between two looks at what a lost answer has done.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -76,8 +76,8 @@ impl Caddy {
         let (Some(admin), Some(url)) = (&self.admin, &op.url) else { return Ok(None) };
         let before = admin.part(&self.place, op.part, url).await?;
         let after = edit::apply(&before.text, &before.spot, &op.edits).ok_or_else(|| gone("the handler"))?;
-        let differs = after != before.text || unread(op).await.is_some();
-        Ok(Some(Written { differs, before, after }))
+        let differs = after != before.text || unread(op).await;
+        Ok(Some(Written { before, after, differs }))
     }
 
     async fn written(&self, op: &Op) -> Result<Option<Written<Snapshot>>> {
@@ -107,13 +107,13 @@ impl Caddy {
             },
             // Somebody who wanted the same may have been faster.
             Sent::Stale => match self.arrived(admin, op, 1).await {
-                Ok(true) if unread(op).await.is_none() => Ok(()),
+                Ok(true) if !unread(op).await => Ok(()),
                 _ => Err(conflict(
                     "the handler was changed by somebody else since it was read; nothing was written".into(),
                 )),
             },
             Sent::Lost(lost) => match self.arrived(admin, op, LOOKS).await {
-                Ok(true) if unread(op).await.is_none() => served(op).await,
+                Ok(true) if !unread(op).await => served(op).await,
                 _ => Err(lost.context("it was sent, and nobody knows whether it was done")),
             },
         }
@@ -172,27 +172,28 @@ pub fn pool(text: &str, path: &[String]) -> Pool {
     super::place::step(&value, path).map(Pool::read).unwrap_or_default()
 }
 
-/// The listener that serves another certificate than that of the files which Caddy names already.
-async fn unread(op: &Op) -> Option<(std::net::SocketAddr, String)> {
-    let rotation = op.rotation.as_ref().filter(|rotation| rotation.anew)?;
-    handshake::behind(&rotation.meets, &rotation.content).await
+/// Whether clients are shown something else than what is in the files that Caddy names already.
+async fn unread(op: &Op) -> bool {
+    let Some(rotation) = op.rotation.as_ref().filter(|rotation| rotation.anew) else { return false };
+    matches!(tls::shown(rotation).await, Shown::Other(_))
 }
 
 /// Clients are served the new certificate, where there is one and somebody can look.
 async fn served(op: &Op) -> Result<()> {
     let Some(rotation) = &op.rotation else { return Ok(()) };
-    let mut other = None;
+    let mut why = String::new();
     for look in 0..LOOKS {
         if look > 0 {
             tokio::time::sleep(PAUSE).await;
         }
-        other = handshake::behind(&rotation.meets, &rotation.content).await;
-        if other.is_none() {
-            return Ok(());
+        match tls::shown(rotation).await {
+            Shown::New => return Ok(()),
+            Shown::Nothing if !rotation.seen => return Ok(()),
+            Shown::Nothing => why = "clients are shown none".into(),
+            Shown::Other(other) => why = other,
         }
     }
-    let Some((address, content)) = other else { return Ok(()) };
-    Err(Error::failed(format!("caddy took the new certificate, and {address} serves another one: {content}"))
+    Err(Error::failed(format!("caddy took the new certificate, and {why}"))
         .hint("look for another process on the same port, or for a policy of the server that comes before"))
 }
 

@@ -15,6 +15,9 @@ use crate::provider::{Delta, Problem, file};
 use crate::providers::balancer::certificate::{self, Certificate, Fault, Material};
 use crate::providers::balancer::{Spec, Tls, handshake, hazard};
 
+/// How many names are tried to be shown a certificate.
+const NAMES: usize = 8;
+
 /// One side: what runs, or what the file says.
 #[derive(Clone, Debug)]
 pub struct Side {
@@ -33,8 +36,10 @@ pub struct Serving {
     pub file: Option<Side>,
     /// What clients are served; `None` where nobody can look.
     pub memory: Option<Certificate>,
-    /// Where it was looked at.
-    meets: Option<SocketAddr>,
+    /// Where the listener is.
+    address: Option<SocketAddr>,
+    /// The name by which it showed its certificate.
+    name: Option<String>,
     /// The files that the policy names.
     pub source: Option<Tls>,
     /// What they hold.
@@ -75,16 +80,19 @@ impl Serving {
 
     async fn look(&mut self, host: Option<IpAddr>) {
         let Some(side) = &self.running else { return };
-        self.meets = host.and_then(|host| side.front.address(host));
-        let Some(address) = self.meets else { return };
-        let known = [side.disk.as_ref(), self.wanted.as_ref()].into_iter().flatten().filter_map(Certificate::asked);
-        let names: Vec<Option<String>> = match &side.front.name {
+        self.address = host.and_then(|host| side.front.address(host));
+        let Some(address) = self.address else { return };
+        let known = [side.disk.as_ref(), self.wanted.as_ref()].into_iter().flatten().flat_map(Certificate::asked);
+        let mut names: Vec<Option<String>> = match &side.front.name {
             Some(name) => vec![Some(name.clone())],
-            None => known.map(Some).chain([None]).collect(),
+            None => known.map(Some).collect(),
         };
-        for name in names {
-            self.memory = handshake::certificate(address, name).await;
+        names.truncate(NAMES);
+        // Whom no name is told shows the one it has, or none.
+        for name in names.into_iter().chain([None]) {
+            self.memory = handshake::certificate(address, name.clone()).await;
             if self.memory.is_some() {
+                self.name = name;
                 return;
             }
         }
@@ -131,10 +139,17 @@ impl Serving {
         let (source, wanted) = (self.source.clone()?, self.wanted.as_ref()?);
         let files = self.files("", &source)?;
         let same = |side: &Side| matches!(&side.front.chosen, Chosen::File { certificate, key, .. } if *certificate == files.certificate && *key == files.key);
-        let name = self.running.as_ref().and_then(|side| side.front.name.clone()).or_else(|| wanted.asked());
+        let name = self.running.as_ref().and_then(|side| side.front.name.clone()).or_else(|| wanted.asked().next());
+        let mut names = vec![name];
+        names.extend((self.memory.is_some() && names[0] != self.name).then(|| self.name.clone()));
         Some(Rotation {
             content: wanted.content(),
-            meets: self.meets.map(|address| (address, name)).into_iter().collect(),
+            meets: self
+                .address
+                .into_iter()
+                .flat_map(|address| names.iter().map(move |name| (address, name.clone())))
+                .collect(),
+            seen: self.memory.is_some(),
             anew: self.running.as_ref().is_some_and(same),
             tls: source,
         })
@@ -155,6 +170,30 @@ impl Serving {
         }
         notes
     }
+}
+
+/// What clients are shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// The new certificate.
+    New,
+    /// Another one: where, and which.
+    Other(String),
+    /// None, or nobody can look.
+    Nothing,
+}
+
+/// Looks at what clients are shown of a rotation.
+pub async fn shown(rotation: &Rotation) -> Shown {
+    let mut found = Shown::Nothing;
+    for (address, name) in &rotation.meets {
+        match handshake::certificate(*address, name.clone()).await.map(|served| served.content()) {
+            Some(content) if content == rotation.content => found = Shown::New,
+            Some(content) => return Shown::Other(format!("{address} serves another one: {content}")),
+            None => {}
+        }
+    }
+    found
 }
 
 async fn side(front: Option<Front>) -> Option<Side> {
@@ -197,9 +236,10 @@ pub fn settle(site: &Site, id: &ResourceId, want: &mut Tls, live: &mut Tls) -> V
     if let Some(wanted) = serving.wanted.as_ref().filter(|_| want.certificate.is_some()) {
         let other = |served: &&Certificate| !served.same(wanted);
         let disks = serving.sides().filter_map(|side| side.disk.as_ref());
-        let told = match serving.serves(wanted) {
-            true => Some(wanted),
-            false => serving.memory.as_ref().into_iter().chain(disks).find(other),
+        let told = if serving.serves(wanted) {
+            Some(wanted)
+        } else {
+            serving.memory.as_ref().into_iter().chain(disks).find(other)
         };
         certificate::compare(want, live, wanted, told);
     }
@@ -239,9 +279,9 @@ pub fn hazards(site: &Site, delta: &Delta<Spec>) -> Vec<Hazard> {
     }
     let words: Vec<&str> = ["protocols", "ciphers"].into_iter().filter(|word| changes(delta, word)).collect();
     if !words.is_empty() {
-        let policies = serving.sides().map(|side| side.front.policies).max().unwrap_or(1);
-        let places = text::count(policies, "connection policy");
-        found.push(hazard::LISTENER.with(format!("{} in {places} of the server", text::list(words))));
+        let policies = serving.sides().map(|side| text::count(side.front.policies, "connection policy")).next();
+        let places = policies.map(|places| format!("in {places} ")).unwrap_or_default();
+        found.push(hazard::LISTENER.with(format!("{} {places}of the server", text::list(words))));
     }
     found
 }
