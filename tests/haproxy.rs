@@ -140,29 +140,6 @@ fn a_backend_that_died_since_the_plan_keeps_a_node_from_leaving() {
 }
 
 #[test]
-fn limits_of_the_policy_hold_against_live_health() {
-    let pool = Pool::start();
-    pool.policy("max_unavailable = 0\n", "[haproxy.web.node.n3]\nabsent = true\n");
-    pool.run(&["plan"]).code(0).says("removes-capacity").hides("below-minimum");
-    pool.sick("n1");
-    let down = || {
-        pool.balancer
-            .ask("show stat web 4 -1")
-            .lines()
-            .any(|line| line.starts_with("web,n1,") && line.contains(",DOWN,"))
-    };
-    assert!(eventually(Duration::from_secs(10), down), "n1 goes down");
-    let refused = pool.run(&["apply", "--yes", "--allow", "removes-capacity"]).code(6);
-    refused.says("below-minimum").says("1 of 2 nodes healthy, 1 would be out, `max_unavailable` is 0");
-    let two = "[haproxy.web.guards]\nmin_existing = 3\nmax_delete_percent = 40\n\
-               [haproxy.web.node.n1]\nabsent = true\n[haproxy.web.node.n2]\nabsent = true\n";
-    pool.policy("", two);
-    let refused = pool.run(&["apply", "--yes", "--allow", "removes-capacity"]).code(6);
-    refused.says("max-delete-percent").says("2 of 3 would be deleted, 66% is over 40%");
-    assert_eq!(pool.names(), "n1 n2 n3");
-}
-
-#[test]
 fn the_last_node_is_not_removed_by_a_policy_alone() {
     let pool = Pool::start();
     let gone = "[haproxy.web.node.n1]\nabsent = true\n[haproxy.web.node.n2]\nabsent = true\n[haproxy.web.node.n3]\nabsent = true\n";
@@ -343,4 +320,27 @@ fn a_thousand_nodes_are_planned_and_weighted_in_seconds() {
     // A build without optimization, beside other tests: the bounds are for what grows with the square.
     assert!(planned < Duration::from_secs(10), "planning took {planned:?}");
     assert!(applied < Duration::from_secs(20), "applying took {applied:?}");
+}
+
+#[test]
+fn limits_of_the_policy_hold_against_live_health() {
+    let pool = Pool::start();
+    pool.policy("max_unavailable = 0\n", "[haproxy.web.node.n3]\nabsent = true\n");
+    pool.run(&["plan"]).code(0).says("removes-capacity").hides("below-minimum");
+    pool.sick("n1");
+    let down = || {
+        pool.balancer
+            .ask("show stat web 4 -1")
+            .lines()
+            .any(|line| line.starts_with("web,n1,") && line.contains(",DOWN,"))
+    };
+    assert!(eventually(Duration::from_secs(10), down), "n1 goes down");
+    let refused = pool.run(&["apply", "--yes", "--allow", "removes-capacity"]).code(6);
+    refused.says("below-minimum").says("1 of 2 nodes healthy, 1 would be out, `max_unavailable` is 0");
+    let two = "[haproxy.web.guards]\nmin_existing = 3\nmax_delete_percent = 40\n\
+               [haproxy.web.node.n1]\nabsent = true\n[haproxy.web.node.n2]\nabsent = true\n";
+    pool.policy("", two);
+    let refused = pool.run(&["apply", "--yes", "--allow", "removes-capacity"]).code(6);
+    refused.says("max-delete-percent").says("2 of 3 would be deleted, 66% is over 40%");
+    assert_eq!(pool.names(), "n1 n2 n3");
 }

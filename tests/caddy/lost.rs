@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Pool;
-use crate::kit::{Admin, Cut, Extra, Wire};
+use crate::kit::{Admin, Certificate, Cut, Extra, Wire, seen};
 
 const CHANGE: &str = "[caddy.web.balance]\nalgorithm = \"round-robin\"\n";
 
@@ -12,10 +12,15 @@ fn wired(cut: Cut) -> (Pool, Wire) {
     let pool = Pool::start();
     let wire = Wire::to(pool.balancer.admin_port(), cut);
     pool.policy(&pool.balancer.file(), CHANGE);
-    let text = pool.folder.read("policies/web.toml");
-    let (old, new) = (format!("127.0.0.1:{}\"", pool.balancer.admin_port()), format!("127.0.0.1:{}\"", wire.port()));
-    pool.folder.write("policies/web.toml", &text.replace(&old, &new));
+    over(&pool, &wire);
     (pool, wire)
+}
+
+/// Has the policy reach the pool by a wire.
+pub fn over(pool: &Pool, wire: &Wire) {
+    let port = |port: u16| format!("127.0.0.1:{port}\"");
+    let text = pool.folder.read("policies/web.toml");
+    pool.folder.write("policies/web.toml", &text.replace(&port(pool.balancer.admin_port()), &port(wire.port())));
 }
 
 fn policy(pool: &Pool) -> String {
@@ -34,16 +39,12 @@ fn an_answer_that_is_lost_is_found_by_reading_back() {
 #[test]
 fn a_write_that_nobody_knows_of_is_in_doubt() {
     let before = Pool::start().balancer.config();
-    let (pool, wire) = wired(Cut::All);
+    let (pool, _wire) = wired(Cut::All);
     let output = pool.run(&["apply", "--yes"]).code(7).says("in doubt").says("nobody knows whether it was done");
     output.says("`evenkeel plan` reads what is there now");
     assert_eq!(policy(&pool), "round_robin", "it was done");
     assert_eq!(pool.balancer.config().len(), before.len(), "the file waits for somebody who knows");
-    let text = pool
-        .folder
-        .read("policies/web.toml")
-        .replace(&wire.port().to_string(), &pool.balancer.admin_port().to_string());
-    pool.folder.write("policies/web.toml", &text);
+    pool.policy(&pool.balancer.file(), CHANGE);
     pool.apply(&[]);
     assert!(pool.balancer.config().contains("round_robin"));
 
@@ -52,6 +53,34 @@ fn a_write_that_nobody_knows_of_is_in_doubt() {
     assert_eq!((policy(&pool).as_str(), wire.writes()), ("none", 1), "it was not, and was not sent again");
     pool.apply(&[]);
     assert_eq!(policy(&pool), "round_robin");
+}
+
+#[test]
+fn a_tag_that_is_lost_is_computed_for_each_part() {
+    let (old, new) = (Certificate::new(&["a.example"]), Certificate::new(&["a.example"]));
+    let files = crate::kit::Folder::new();
+    let path = |name: &str, text: &str| files.write(name, text).display().to_string();
+    let (pem, key) = (path("old.crt", &old.pem), path("old.key", &old.key));
+    let apps = format!(
+        "\"tls\": {{\"certificates\": {{\"load_files\": [{{\"certificate\": \"{pem}\", \"key\": \"{key}\"}}]}}}},\n    "
+    );
+    let server = "\"tls_connection_policies\": [{}],";
+    let pool = Pool::with(&Extra { server, apps: &apps, ..Extra::default() });
+    let wire = Wire::to(pool.balancer.admin_port(), Cut::Tag);
+    let (pem, key) = (path("new.crt", &new.pem), path("new.key", &new.key));
+    let parts = [
+        (CHANGE.to_owned(), "PATCH /id/lb_web "),
+        ("[caddy.web.tls]\nprotocols = [\"TLSv1.3\"]\n".into(), "PATCH /config/apps/http/servers/web "),
+        (format!("[caddy.web.tls]\ncertificate = \"{pem}\"\nkey = \"{key}\"\n"), "PATCH /config/apps "),
+    ];
+    for (n, (resources, said)) in parts.iter().enumerate() {
+        pool.policy("", resources);
+        over(&pool, &wire);
+        pool.run(&["plan"]).code(0).says(said).says("cannot be asked for it");
+        pool.apply(&["listener"]);
+        assert_eq!(wire.writes(), n as u64 + 1, "one write, and it was taken");
+    }
+    assert!(new.is(seen(pool.balancer.port(), &["-servername", "a.example"]).as_ref()));
 }
 
 #[test]

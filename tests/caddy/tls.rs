@@ -1,6 +1,7 @@
 //! Certificates rotate by a reload that is seen at the listener; what must not be served is refused before anything is touched.
 
 use super::Pool;
+use super::lost::over;
 use crate::kit::{Certificate, Client, Cut, Extra, Folder, Load, Network, Output, Wire, Wrk, in_a_network_that, seen};
 
 struct Site {
@@ -121,9 +122,7 @@ fn a_renewal_whose_answer_is_lost_is_found_by_a_handshake() {
         let wire = Wire::to(site.pool.balancer.admin_port(), cut);
         let files = format!("[caddy.web.tls]\ncertificate = \"{}\"\nkey = \"{}\"\n", pem.display(), key.display());
         site.pool.policy("", &files);
-        let text = site.pool.folder.read("policies/web.toml");
-        let text = text.replace(&site.pool.balancer.admin_port().to_string(), &wire.port().to_string());
-        site.pool.folder.write("policies/web.toml", &text);
+        over(&site.pool, &wire);
         wire
     };
     let names = |name: &str| site.seen(&["-servername", name]);

@@ -15,6 +15,8 @@ pub enum Cut {
     All,
     /// It is lost itself.
     Write,
+    /// Nothing, but every tag behind the body of an answer is lost, as some proxies do.
+    Tag,
 }
 
 /// A wire; whoever comes to its port is passed on.
@@ -86,7 +88,8 @@ fn pass(mut client: TcpStream, own: u16, state: &State) -> std::io::Result<()> {
     client.set_read_timeout(Some(Duration::from_secs(10)))?;
     let request = request(&mut client)?;
     let write = request.starts_with(b"PATCH ");
-    let cut = if write { state.cut.lock().expect("nobody panicked").take() } else { None };
+    let cut = state.cut.lock().expect("nobody panicked").take_if(|cut| write && *cut != Cut::Tag);
+    let tagless = *state.cut.lock().expect("nobody panicked") == Some(Cut::Tag);
     state.writes.fetch_add(u64::from(write), Ordering::Relaxed);
     if cut == Some(Cut::Write) {
         return Ok(());
@@ -94,9 +97,15 @@ fn pass(mut client: TcpStream, own: u16, state: &State) -> std::io::Result<()> {
     // Caddy answers to its own address only.
     let text =
         String::from_utf8_lossy(&request).replacen(&format!("127.0.0.1:{own}"), &format!("127.0.0.1:{}", state.to), 1);
+    let text = if tagless { text.replacen("\r\n\r\n", "\r\nConnection: close\r\n\r\n", 1) } else { text };
     let mut server = TcpStream::connect(("127.0.0.1", state.to))?;
     server.set_read_timeout(Some(Duration::from_secs(20)))?;
     server.write_all(text.as_bytes())?;
+    if tagless {
+        let mut answer = String::new();
+        server.read_to_string(&mut answer)?;
+        return client.write_all(untagged(&answer).as_bytes());
+    }
     let mut buffer = [0; 4096];
     loop {
         let n = server.read(&mut buffer)?;
@@ -109,6 +118,24 @@ fn pass(mut client: TcpStream, own: u16, state: &State) -> std::io::Result<()> {
         }
         client.write_all(&buffer[..n])?;
     }
+}
+
+/// An answer in one piece, with nothing behind its body.
+fn untagged(answer: &str) -> String {
+    let Some((head, mut rest)) = answer.split_once("\r\n\r\n").filter(|(head, _)| head.contains("chunked")) else {
+        return answer.to_owned();
+    };
+    let mut body = String::new();
+    while let Some((size, chunk)) = rest.split_once("\r\n") {
+        let size = usize::from_str_radix(size, 16).unwrap_or(0);
+        body += &chunk[..size];
+        match chunk.get(size + 2..).filter(|_| size > 0) {
+            Some(next) => rest = next,
+            None => break,
+        }
+    }
+    let kept = head.lines().filter(|line| !line.starts_with("Transfer-Encoding") && !line.starts_with("Trailer"));
+    format!("{}\r\nContent-Length: {}\r\n\r\n{body}", kept.collect::<Vec<_>>().join("\r\n"), body.len())
 }
 
 /// A whole request, as long as its head says.
