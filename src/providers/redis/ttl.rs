@@ -139,7 +139,7 @@ impl fmt::Display for Enforce {
             let high = low + min.as_millis() * u64::from(jitter.get()) / 100;
             write!(f, "; pexpire KEY ({low}..{high}, by the key) gt where it would be gone {min} after its last use")?;
         }
-        max_keys.map_or(Ok(()), |max| write!(f, "; at most {max} keys"))
+        max_keys.map_or(Ok(()), |max| write!(f, "; at most {}", scan::count_keys(max)))
     }
 }
 
