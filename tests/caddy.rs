@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::kit::{Backend, Caddy, Extra, Folder, Run};
 
-const POOL: &str = r#"          "health_checks": {"active": {"uri": "/health", "interval": "200ms"}},
+const POOL: &str = r#"          "health_checks": {"active": {"uri": "/health", "interval": "20s"}},
           "upstreams": [{"@id": "web.n1", "dial": "[n1]"}, {"@id": "web.n2", "dial": "[n2]"}, {"@id": "web.n3", "dial": "[n3]"}]
 "#;
 
@@ -221,7 +221,7 @@ fn killed_between_caddy_and_its_file_the_next_apply_writes_the_file() {
     // As a killed run leaves it: what runs is as wanted, and the file is not.
     pool.balancer.set("/health_checks/active/interval", "\"300ms\"");
     pool.policy(&pool.balancer.file(), "[caddy.web.health]\ninterval = \"300ms\"\n");
-    pool.run(&["plan", "--detailed-exitcode"]).code(2).says("200ms").says("differ");
+    pool.run(&["plan", "--detailed-exitcode"]).code(2).says("20s").says("differ");
     pool.apply(&[]);
     assert!(pool.balancer.config().contains("\"interval\": \"300ms\""), "{}", pool.balancer.config());
 }
