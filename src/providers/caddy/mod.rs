@@ -9,6 +9,7 @@ mod cipher;
 mod edit;
 mod front;
 mod live;
+mod notice;
 mod op;
 mod place;
 mod pool;
