@@ -62,9 +62,10 @@ impl Cfg {
         self.lines.concat()
     }
 
-    /// A line without its end.
+    /// A line without its end. A lone `\r` is none, and belongs to the line.
     pub fn line(&self, at: usize) -> &str {
-        self.lines[at].trim_end_matches(['\n', '\r'])
+        let line = &self.lines[at];
+        line.strip_suffix("\r\n").or_else(|| line.strip_suffix('\n')).unwrap_or(line)
     }
 
     /// The words of a line.
@@ -185,7 +186,7 @@ impl Cfg {
         let end = self.lines[behind][self.line(behind).len()..].to_owned();
         if end.is_empty() {
             // The file's last line has no end; the new last one will have none either.
-            let eol = if self.lines.iter().any(|line| line.ends_with("\r\n")) { "\r\n" } else { "\n" };
+            let eol = self.eol(behind);
             self.lines[behind].push_str(eol);
         }
         self.lines.insert(behind + 1, line + &end);
@@ -194,9 +195,17 @@ impl Cfg {
     fn take(&mut self, at: usize) {
         let gone = self.lines.remove(at);
         if !gone.ends_with('\n') && at > 0 {
-            let kept = self.line(at - 1).len();
-            self.lines[at - 1].truncate(kept);
+            let eol = self.eol(at - 1);
+            if let Some(kept) = self.lines[at - 1].strip_suffix(eol).map(str::len) {
+                self.lines[at - 1].truncate(kept);
+            }
         }
+    }
+
+    /// How lines end, going by all but this one.
+    fn eol(&self, but: usize) -> &'static str {
+        let is_windows = self.lines.iter().enumerate().any(|(at, line)| at != but && line.ends_with("\r\n"));
+        if is_windows { "\r\n" } else { "\n" }
     }
 
     /// The last line of a section that says something: what follows belongs to the next one.
@@ -267,6 +276,24 @@ mod tests {
             |cfg| cfg.insert("backend web", "http-reuse safe"),
             &TEXT.replace("\tbalance", "\thttp-reuse safe\n\tbalance"),
         );
+    }
+
+    #[test]
+    fn the_end_of_the_last_line_stays_as_it_is() {
+        for (text, more) in [
+            ("backend web\n  a\r", "\n  server n b:1"),
+            ("backend web\r\n  a", "\r\n  server n b:1"),
+            ("backend web\n  a\n", "  server n b:1\n"),
+            ("backend web", "\n    server n b:1"),
+        ] {
+            let mut cfg = Cfg::parse(text);
+            cfg.insert("backend web", "server n b:1");
+            assert_eq!(cfg.text(), format!("{text}{more}"));
+            let mut back = Cfg::parse(&cfg.text());
+            let at = back.find(&back.section("backend web").unwrap(), &["server"])[0];
+            back.remove("backend web", at);
+            assert_eq!(back.text(), text);
+        }
     }
 
     #[test]
