@@ -1,6 +1,7 @@
 //! HAProxy under load and in trouble: no request fails while nodes come, change and leave, and what goes wrong is told and put back.
 
 mod corpus;
+mod file;
 mod sticky;
 mod tls;
 

@@ -1,19 +1,42 @@
-//! The subject on HAProxy.
+//! The subjects on HAProxy: through its socket and its file, and through its file alone.
 
 use std::fmt::Write;
+use std::marker::PhantomData;
+use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
-use super::subject::{Subject, allow_all};
+use super::subject::{Subject, allow_all, hold_journal, locked};
 use crate::kit::{Backend, Certificate, Folder, Haproxy, Hold, free_port};
 
+/// Whether the policy names the running HAProxy.
+pub trait Mode {
+    /// It does.
+    const RUNS: bool;
+}
+
+/// The running one and the file.
+pub struct Both;
+
+impl Mode for Both {
+    const RUNS: bool = true;
+}
+
+/// The file alone: whoever runs HAProxy reloads it.
+pub struct FileOnly;
+
+impl Mode for FileOnly {
+    const RUNS: bool = false;
+}
+
 /// A pool of three nodes, of which one is to leave, and one that is to come.
-pub struct Pool {
+pub struct Pool<M> {
     folder: Folder,
     balancer: Haproxy,
     nodes: Vec<(&'static str, Backend)>,
     certificates: Folder,
     tls_port: u16,
     keys: Vec<String>,
+    mode: PhantomData<M>,
 }
 
 /// What cookies are computed from.
@@ -31,7 +54,7 @@ const POOL: &str = "    # The pool.
 
 const NODES: [&str; 5] = ["n1", "n2", "n3", "n4", "n5"];
 
-impl Subject for Pool {
+impl<M: Mode> Subject for Pool<M> {
     const TARGET: &'static str = "haproxy.web";
 
     fn start() -> Self {
@@ -46,7 +69,8 @@ impl Subject for Pool {
         let bind = format!("    bind 127.0.0.1:{tls_port} ssl crt {}\n", served.display());
         let balancer = Haproxy::with_frontend(&bind, POOL, &known);
         let address = |name: &str| known.iter().find(|(n, _)| *n == name).expect("a node").1.address();
-        let mut policy = allow_all("haproxy") + &balancer.target();
+        let target = if M::RUNS { balancer.target() } else { balancer.file_target() };
+        let mut policy = allow_all("haproxy") + &target;
         write!(
             policy,
             "health_timeout = \"20s\"\ncookie_key = {{ env = \"COOKIE_KEY\" }}\n\n\
@@ -66,7 +90,7 @@ impl Subject for Pool {
         .expect("a text can be written");
         folder.write("policies/shop.toml", &policy);
         let keys = vec![old.secret(), new.secret()];
-        Self { folder, balancer, nodes, certificates, tls_port, keys }
+        Self { folder, balancer, nodes, certificates, tls_port, keys, mode: PhantomData }
     }
 
     fn folder(&self) -> &Folder {
@@ -83,10 +107,16 @@ impl Subject for Pool {
 
     fn fingerprint(&self) -> String {
         let (config, servers) = (self.balancer.config(), self.balancer.servers().join("\n"));
-        format!("{config}\n{servers}\n{:?}\n{}\n{}", self.names(), self.certificates.read("site.pem"), self.served())
+        let inode = std::fs::metadata(self.balancer.folder().file("haproxy.cfg")).expect("the file is there").ino();
+        let certificate = self.certificates.read("site.pem");
+        format!("{config}\n{inode}\n{servers}\n{:?}\n{certificate}\n{}", self.names(), self.served())
     }
 
     fn shape(&self) -> String {
+        if !M::RUNS {
+            // What is written has to be what HAProxy reads.
+            self.balancer.reload();
+        }
         let mut text = self.balancer.config();
         text += &self.balancer.servers().join("\n");
         for (name, node) in &self.nodes {
@@ -101,31 +131,50 @@ impl Subject for Pool {
     }
 
     fn meddle(&self) -> &'static str {
-        self.balancer.ask("set server web/n1 weight 7");
+        if M::RUNS {
+            self.balancer.ask("set server web/n1 weight 7");
+        } else {
+            self.balancer.edit("weight 30", "weight 7");
+        }
         "haproxy.web.node.n1"
     }
 
     fn spoil(&self) -> &'static str {
-        self.balancer.ask("set server web/n1 weight 7");
+        if M::RUNS {
+            self.balancer.ask("set server web/n1 weight 7");
+        } else {
+            self.balancer.edit("weight 10  # the oldest", "weight 7  # the oldest");
+        }
         "haproxy.web.node.n1"
     }
 
     fn hold(&self) -> Hold {
+        if !M::RUNS {
+            return hold_journal(&self.folder);
+        }
         let sick = self.folder.write("sick-n4", "");
         Hold::open(Command::new("sh").args(["-c", "cat > /dev/null; rm -f \"$1\"", "hold"]).arg(sick), "")
     }
 
     fn held_up(&self) -> bool {
+        if !M::RUNS {
+            return locked(&self.balancer.folder().file("haproxy.cfg"));
+        }
         self.balancer.servers().iter().any(|server| server.starts_with("n4 "))
     }
 
     fn elsewhere(&self) -> &'static str {
-        "[haproxy.elsewhere]\nsocket = \"nowhere/admin.sock\"\nconfig = \"nowhere/haproxy.cfg\"\nbackend = \"web\"\n\n\
-         [haproxy.elsewhere.balance]\nalgorithm = \"round-robin\"\n"
+        if M::RUNS {
+            "[haproxy.elsewhere]\nsocket = \"nowhere/admin.sock\"\nconfig = \"nowhere/haproxy.cfg\"\nbackend = \"web\"\n\n\
+             [haproxy.elsewhere.balance]\nalgorithm = \"round-robin\"\n"
+        } else {
+            "[haproxy.elsewhere]\nconfig = \"nowhere/haproxy.cfg\"\nbackend = \"web\"\n\n\
+             [haproxy.elsewhere.balance]\nalgorithm = \"round-robin\"\n"
+        }
     }
 }
 
-impl Pool {
+impl<M> Pool<M> {
     /// What HAProxy says of the certificate in its memory.
     fn served(&self) -> String {
         self.balancer.ask(&format!("show ssl cert {}", self.certificates.file("site.pem").display()))

@@ -14,7 +14,8 @@ use crate::providers::balancer::capacity::Demand;
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// The runtime socket, at level `admin` for applying, `operator` for planning: `/run/haproxy/admin.sock` or `tcp://127.0.0.1:9999`.
-    pub socket: String,
+    /// Without it the file alone is read and written, and no running HAProxy is told.
+    pub socket: Option<String>,
     /// The master's socket; needed for what only a reload can change.
     pub master_socket: Option<String>,
     /// The configuration file.

@@ -107,6 +107,7 @@ impl Provider for Nginx {
         hazard::LISTENER,
         hazard::NARROWS_CERTIFICATE,
         hazard::RELOADS,
+        hazard::WAITS_FOR_RELOAD,
         hazard::MOVES_CLIENTS,
         hazard::LIMITS_CONNECTIONS,
     ];
