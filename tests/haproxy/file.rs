@@ -63,7 +63,7 @@ fn without_a_socket_the_file_alone_is_managed() {
          [haproxy.web.node.n4]\naddress = \"localhost:80\"\nstate = \"maintenance\"\n",
     );
     let plan = site.run(&["plan"]).code(0);
-    plan.says("no running haproxy is asked or told, and nothing is reloaded")
+    plan.says("no running haproxy is asked or told, nothing is reloaded; reload it after applying")
         .says("systemctl reload haproxy")
         .says("waits-for-reload  haproxy serves as before until somebody reloads it")
         .says("removes-capacity  1 of 4 nodes, 2 ready stay")

@@ -190,8 +190,8 @@ pub fn notes(site: &Site, scope: &Scope<'_, Spec>) -> Vec<String> {
 fn file_only(site: &Site) -> Vec<String> {
     let Some(settings) = site.settings.as_ref().filter(|_| site.file_only()) else { return Vec::new() };
     let mut notes = vec![
-        "without `socket` the file alone is read and written: no running haproxy is asked or told, and nothing is reloaded; \
-         after applying, `systemctl reload haproxy`, or whatever reloads it here"
+        "without `socket` the file alone is read and written: no running haproxy is asked or told, nothing is reloaded; \
+         reload it after applying"
             .to_owned(),
     ];
     if !site.checks {
