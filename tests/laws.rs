@@ -112,6 +112,7 @@ laws!(on_nginx, super::nginx::Pool:
     honest::what_cannot_be_read_makes_the_plan_incomplete,
     lock::an_interrupted_run_finishes_its_step_and_says_the_rest,
     lock::two_concurrent_runs_one_waits_or_names_the_holder,
+    secret::no_output_holds_a_secret,
     steady::an_outside_edit_drifts_at_exactly_its_address,
     steady::applied_once_the_plan_is_empty_and_applying_does_nothing,
     steady::exported_the_plan_is_empty,

@@ -182,10 +182,11 @@ fn a_reload_that_cannot_bind_gives_the_file_back() {
 fn a_configuration_that_nginx_refuses_is_never_live() {
     let pool = Pool::start();
     pool.balancer.edit("nginx.conf", "    access_log off;\n", "    access_log off;\n    nonsense here;\n");
-    let before = pool.balancer.folder().files();
+    let before = (pool.balancer.files(), pool.balancer.workers());
     pool.policy("", "[nginx.web.node.n2]\nweight = 3\n");
     pool.run(&["apply", "--yes"]).code(1).says("nginx does not accept the configuration").says("nonsense");
-    assert_eq!(pool.balancer.folder().files(), before);
+    assert_eq!((pool.balancer.files(), pool.balancer.workers()), before);
+    assert_eq!(pool.balancer.reloads(), 0, "nobody told it to read anything");
 }
 
 #[test]

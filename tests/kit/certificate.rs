@@ -1,5 +1,7 @@
 //! Certificates of the tests' own.
 
+use std::process::{Command, Stdio};
+
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 
 /// A certificate and its key, PEM.
@@ -33,8 +35,26 @@ impl Certificate {
         format!("{}{}", self.pem, self.key)
     }
 
+    /// Whether a client of this port of loopback is served this one.
+    pub fn is_served(&self, port: u16) -> bool {
+        let pem: String = self.pem.split_whitespace().collect();
+        served(port, &[]).is_some_and(|served| pem.starts_with(&served))
+    }
+
     /// A line of the key that no output may hold.
     pub fn secret(&self) -> String {
         self.key.lines().nth(1).expect("a key has a line").to_owned()
     }
+}
+
+/// The certificate that a client of this port of loopback is served with these options of `openssl s_client`, all in one line; `None` where
+/// the two do not come together.
+pub fn served(port: u16, options: &[&str]) -> Option<String> {
+    let mut command = Command::new("openssl");
+    command.args(["s_client", "-connect", &format!("127.0.0.1:{port}")]).args(options);
+    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().expect("openssl is installed");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let start = text.find("-----BEGIN CERTIFICATE-----")?;
+    let end = text.find("-----END CERTIFICATE-----")?;
+    Some(text[start..end].split_whitespace().collect())
 }

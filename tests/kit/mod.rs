@@ -22,7 +22,7 @@ mod wrk;
 pub use backend::{Backend, Client, Load};
 #[cfg(feature = "http")]
 pub use caddy::{Caddy, PLANTED};
-pub use certificate::Certificate;
+pub use certificate::{Certificate, served};
 pub use daemon::{eventually, free_port};
 pub use folder::Folder;
 pub use haproxy::{Haproxy, binary as haproxy_binary};

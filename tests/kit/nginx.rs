@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -62,6 +62,13 @@ impl Nginx {
     /// Its folder.
     pub fn folder(&self) -> &Folder {
         &self.folder
+    }
+
+    /// Everything in its folder but what it logs by itself, at a time of its own.
+    pub fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut files = self.folder.files();
+        files.retain(|(path, _)| path.extension().is_none_or(|extension| extension != "log"));
+        files
     }
 
     /// The upstream's file as it is now.

@@ -4,13 +4,17 @@ use std::fmt::Write;
 use std::process::Command;
 
 use super::subject::{Subject, allow_all, locked};
-use crate::kit::{Backend, Folder, Hold, Nginx};
+use crate::kit::{Backend, Certificate, Folder, Hold, Nginx, free_port};
 
 /// A pool of three nodes, of which one is to leave, and one that is to come.
 pub struct Pool {
     folder: Folder,
     balancer: Nginx,
     nodes: Vec<(&'static str, Backend)>,
+    certificates: Folder,
+    tls_port: u16,
+    old: Certificate,
+    new: Certificate,
 }
 
 const POOL: &str = "# The pool.
@@ -20,6 +24,12 @@ upstream web {
 
     server [n3] max_fails=2;
     keepalive 4;
+}
+server {
+    listen 127.0.0.1:[port] ssl; # for clients
+    ssl_certificate [old].crt;
+    ssl_certificate_key [old].key;
+    location / { proxy_pass http://web; }
 }
 # The end.";
 
@@ -34,16 +44,26 @@ impl Subject for Pool {
         let nodes: Vec<_> =
             NODES.iter().map(|name| (*name, Backend::start(name, folder.file(&format!("sick-{name}"))))).collect();
         let known: Vec<_> = nodes.iter().map(|(name, node)| (*name, node)).collect();
-        let balancer = Nginx::start(POOL, &known);
+        let (certificates, tls_port) = (Folder::new(), free_port());
+        let (old, new) = (Certificate::new(&["shop.example"]), Certificate::new(&["shop.example"]));
+        for (name, certificate) in [("old", &old), ("new", &new)] {
+            certificates.write(&format!("{name}.crt"), &certificate.pem);
+            certificates.write(&format!("{name}.key"), &certificate.key);
+        }
+        let place = certificates.file("old").display().to_string();
+        let pool = POOL.replace("[port]", &tls_port.to_string()).replace("[old]", &place);
+        let balancer = Nginx::start(&pool, &known);
         let address = |name: &str| known.iter().find(|(n, _)| *n == name).expect("a node").1.address();
         let mut policy = allow_all("nginx") + &balancer.target();
         write!(
             policy,
             "health_timeout = \"20s\"\ndrain_timeout = \"5s\"\n\n[nginx.web.balance]\nalgorithm = \"least-connections\"\n\n\
+             [nginx.web.tls]\ncertificate = \"{0}.crt\"\nkey = \"{0}.key\"\nprotocols = [\"TLSv1.3\"]\n\n\
              [nginx.web.health]\nunhealthy_threshold = 3\n\n[nginx.web.reuse]\nmax_connections = 500\nidle_connections = 20\n\n\
-             [nginx.web.node.n1]\naddress = \"{}\"\nweight = 30\n\n\
-             [nginx.web.node.n2]\naddress = \"{}\"\n\n[nginx.web.node.\"{}\"]\nabsent = true\n\n\
-             [nginx.web.node.n4]\naddress = \"{}\"\nweight = 10\n",
+             [nginx.web.node.n1]\naddress = \"{1}\"\nweight = 30\n\n\
+             [nginx.web.node.n2]\naddress = \"{2}\"\n\n[nginx.web.node.\"{3}\"]\nabsent = true\n\n\
+             [nginx.web.node.n4]\naddress = \"{4}\"\nweight = 10\n",
+            certificates.file("new").display(),
             address("n1"),
             address("n5"),
             address("n3"),
@@ -51,7 +71,7 @@ impl Subject for Pool {
         )
         .expect("a text can be written");
         folder.write("policies/shop.toml", &policy);
-        Self { folder, balancer, nodes }
+        Self { folder, balancer, nodes, certificates, tls_port, old, new }
     }
 
     fn folder(&self) -> &Folder {
@@ -60,6 +80,10 @@ impl Subject for Pool {
 
     fn env(&self) -> Vec<(String, String)> {
         Vec::new()
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        vec![self.old.secret(), self.new.secret()]
     }
 
     fn fingerprint(&self) -> String {
@@ -73,7 +97,9 @@ impl Subject for Pool {
         for (name, node) in &self.nodes {
             text = text.replace(&node.address(), name);
         }
-        text
+        let place = self.certificates.path().display().to_string();
+        let text = text.replace(&place, "").replace(&self.tls_port.to_string(), "");
+        format!("{text}\nserved: {}", self.new.is_served(self.tls_port))
     }
 
     fn meddle(&self) -> &'static str {
