@@ -7,7 +7,7 @@ mod tls;
 
 use std::time::{Duration, Instant};
 
-use crate::kit::{Backend, Client, Folder, Haproxy, Load, Run, eventually, free_port};
+use crate::kit::{Backend, Certificate, Client, Folder, Haproxy, Load, Run, Wrk, eventually, free_port};
 
 const POOL: &str = "    balance roundrobin
     option httpchk GET /health
@@ -64,6 +64,11 @@ impl Pool {
         self.folder.write(&format!("sick-{name}"), "");
     }
 
+    fn is_down(&self, name: &str) -> bool {
+        let start = format!("web,{name},");
+        self.balancer.ask("show stat web 4 -1").lines().any(|line| line.starts_with(&start) && line.contains(",DOWN"))
+    }
+
     /// The names of the servers that run, in order.
     fn names(&self) -> String {
         let names = self.balancer.servers();
@@ -73,9 +78,14 @@ impl Pool {
 
 #[test]
 fn no_request_fails_while_nodes_come_change_and_leave_and_it_reloads() {
-    let pool = Pool::start();
+    let (old, new) = (Certificate::new(&["a.example"]), Certificate::new(&["a.example"]));
+    let (served, secure) = (Folder::new(), free_port());
+    let place = served.write("site.pem", &old.bundle());
+    let pool = Pool::with(&format!("    bind 127.0.0.1:{secure} ssl crt {}\n", place.display()), POOL);
     let clients = [Client::KeepAlive, Client::KeepAlive, Client::KeepAlive, Client::Single, Client::Single];
     let load = Load::start(pool.balancer.port(), &clients);
+    let crowds = [format!("http://127.0.0.1:{}/", pool.balancer.port()), format!("https://127.0.0.1:{secure}/")];
+    let crowds = crowds.map(|url| Wrk::start(&url, 100));
     pool.policy("", "[haproxy.web.node.n4]\naddress = \"[n4]\"\nweight = 10\n");
     pool.apply(&[]);
     assert!(eventually(Duration::from_secs(10), || pool.nodes[3].1.served() > 0), "n4 takes requests");
@@ -84,6 +94,11 @@ fn no_request_fails_while_nodes_come_change_and_leave_and_it_reloads() {
     assert!(eventually(Duration::from_secs(10), || pool.nodes[4].1.served() > 0), "n5 takes requests");
     pool.policy("", "[haproxy.web.node.n3]\nstate = \"drain\"\n");
     pool.apply(&["removes-capacity"]);
+    let (pem, key) = (pool.folder.write("new.crt", &new.pem), pool.folder.write("new.key", &new.key));
+    let files = format!("certificate = \"{}\"\nkey = \"{}\"\n", pem.display(), key.display());
+    pool.policy("", &format!("[haproxy.web.tls]\n{files}"));
+    pool.apply(&[]);
+    assert!(new.is_served(secure));
     pool.policy(
         "",
         "[haproxy.web.balance]\nalgorithm = \"least-connections\"\n[haproxy.web.health]\ninterval = \"300ms\"\n",
@@ -94,7 +109,12 @@ fn no_request_fails_while_nodes_come_change_and_leave_and_it_reloads() {
     let (good, bad) = load.stop();
     assert_eq!(bad, [""; 0], "of {good}");
     assert!(good > 500, "{good} requests are hardly a load");
+    for crowd in crowds {
+        let good = crowd.end().none_failed();
+        assert!(good > 1000, "{good} requests are hardly a crowd");
+    }
     assert_eq!(pool.names(), "n2 n4");
+    assert!(new.is_served(secure), "also after the reload");
     let reloads = pool.balancer.master("show proc");
     assert!(reloads.contains("[failed: 0]"), "{reloads}");
 }
@@ -128,16 +148,37 @@ fn a_backend_that_died_since_the_plan_keeps_a_node_from_leaving() {
     pool.policy("min_healthy = 2\n", "[haproxy.web.node.n3]\nabsent = true\n");
     pool.run(&["plan"]).code(0).says("removes-capacity  1 of 3 nodes, 2 healthy stay");
     pool.sick("n1");
-    let down = || {
-        pool.balancer
-            .ask("show stat web 4 -1")
-            .lines()
-            .any(|line| line.starts_with("web,n1,") && line.contains(",DOWN,"))
-    };
-    assert!(eventually(Duration::from_secs(10), down), "n1 goes down");
+    assert!(eventually(Duration::from_secs(10), || pool.is_down("n1")), "n1 goes down");
     let output = pool.run(&["apply", "--yes", "--allow", "removes-capacity"]).code(6);
     output.says("below-minimum").says("1 of 2 nodes healthy, `min_healthy` is 2");
     assert_eq!(pool.names(), "n1 n2 n3");
+}
+
+#[test]
+fn a_backend_that_dies_during_an_apply_keeps_another_from_leaving() {
+    let pool = Pool::start();
+    pool.sick("n4");
+    // n4 is waited for while n1 dies.
+    pool.policy(
+        "min_healthy = 3\n",
+        "[haproxy.web.node.n4]\naddress = \"[n4]\"\n[haproxy.web.node.n2]\nabsent = true\n",
+    );
+    let load = Load::start(pool.balancer.port(), &[Client::KeepAlive, Client::Single]);
+    let run = pool.run(&["apply", "--yes", "--allow", "removes-capacity"]).start();
+    assert!(eventually(Duration::from_secs(10), || pool.names() == "n1 n2 n3 n4"), "{}", pool.names());
+    pool.sick("n1");
+    assert!(eventually(Duration::from_secs(10), || pool.is_down("n1")), "n1 goes down");
+    std::fs::remove_file(pool.folder.file("sick-n4")).expect("it gets well");
+    let output = run.wait().expect(7).says("Applied in part: 1 done, 1 failed");
+    output.says("without `n2` only 2 nodes of `web` would be healthy, not 3; nothing was done");
+    assert_eq!(pool.names(), "n1 n2 n3 n4", "n4 came and n2 stays");
+    assert!(pool.balancer.servers()[1].contains("admin 0"), "and serves: {:?}", pool.balancer.servers());
+    std::fs::remove_file(pool.folder.file("sick-n1")).expect("it gets well");
+    assert!(eventually(Duration::from_secs(10), || !pool.is_down("n1")), "n1 comes up");
+    pool.apply(&["removes-capacity"]);
+    assert_eq!(pool.names(), "n1 n3 n4");
+    let (good, bad) = load.stop();
+    assert!(good > 0 && bad.is_empty(), "{good} {bad:?}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! Every edit is made on one copy of the file, in the order of running, so that each step finds the lines that the one before it left.
 
 mod alone;
+mod blind;
 
 use std::time::Duration;
 
@@ -24,6 +25,9 @@ pub const RELOAD: Duration = Duration::from_mins(1);
 
 /// What to run for these differences.
 pub fn draft(site: &Site, deltas: &[Delta<Spec>]) -> Vec<Draft<Op>> {
+    if site.settings.is_none() {
+        return blind::draft(deltas);
+    }
     let mut draft = Drafting::of(site);
     if site.file_only() {
         draft.alone(deltas);
