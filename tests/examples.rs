@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::kit::{Backend, Certificate, Folder, Haproxy, Run, Sqlite, free_port, haproxy_binary};
+use crate::kit::{Backend, Certificate, Folder, Haproxy, Run, Sqlite, free_port, haproxy_binary, seen};
 
 /// Copies the files of a folder of the project into the test's own.
 fn copy(from: &str, folder: &Folder, to: &str) {
@@ -214,7 +214,7 @@ fn the_haproxy_policy_is_planned() {
     let run = |args: &[&str]| Run::new(folder).args(args).env("HAPROXY_COOKIE_KEY", "a-key-by-chance");
     run(&["apply", "--yes"]).code(0).says("Applied: ").hides("a-key-by-chance");
     run(&["plan", "--detailed-exitcode"]).code(0).says("No changes");
-    assert!(new.is_served(port));
+    assert!(new.is(seen(port, &[]).as_ref()));
 }
 
 /// A policy with a certificate of this folder in the place of its own.
@@ -330,7 +330,7 @@ fn the_nginx_policy_is_planned() {
     let (new, policy) = certified(&folder, &policy);
     folder.write("policies/nginx.toml", &policy);
     Run::new(&folder).args(["apply", "--yes", "--allow", "listener"]).code(0).says("add node server-2");
-    assert!(new.is_served(port));
+    assert!(new.is(seen(port, &[]).as_ref()));
     Run::new(&folder).args(["plan", "--detailed-exitcode"]).code(0).says("No changes");
     assert!(balancer.config().contains("keepalive 10;"), "{}", balancer.config());
 }

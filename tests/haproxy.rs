@@ -5,9 +5,10 @@ mod file;
 mod sticky;
 mod tls;
 
+use std::ops::Deref;
 use std::time::{Duration, Instant};
 
-use crate::kit::{Backend, Certificate, Client, Folder, Haproxy, Load, Run, Wrk, eventually, free_port};
+use crate::kit::{Bench, Certificate, Client, Folder, Haproxy, Load, Wrk, eventually, free_port, seen};
 
 const POOL: &str = "    balance roundrobin
     option httpchk GET /health
@@ -18,9 +19,16 @@ const POOL: &str = "    balance roundrobin
 ";
 
 struct Pool {
-    folder: Folder,
-    nodes: Vec<(&'static str, Backend)>,
+    bench: Bench,
     balancer: Haproxy,
+}
+
+impl Deref for Pool {
+    type Target = Bench;
+
+    fn deref(&self) -> &Bench {
+        &self.bench
+    }
 }
 
 impl Pool {
@@ -29,39 +37,16 @@ impl Pool {
     }
 
     fn with(frontend: &str, pool: &str) -> Self {
-        let folder = Folder::new();
-        let names = ["n1", "n2", "n3", "n4", "n5"];
-        let nodes: Vec<_> =
-            names.iter().map(|name| (*name, Backend::start(name, folder.file(&format!("sick-{name}"))))).collect();
-        let known: Vec<_> = nodes.iter().map(|(name, node)| (*name, node)).collect();
-        let balancer = Haproxy::with_frontend(frontend, pool, &known);
+        let bench = Bench::start();
+        let balancer = Haproxy::with_frontend(frontend, pool, &bench.known());
         let serving = |server: &String| server.starts_with("n1 ");
         assert!(eventually(Duration::from_secs(10), || balancer.servers().iter().any(serving)));
-        Self { folder, nodes, balancer }
+        Self { bench, balancer }
     }
 
     /// A policy of these resources; `[name]` stands for the address of a node.
     fn policy(&self, settings: &str, resources: &str) {
-        let text = format!("{}{settings}\n{resources}", self.balancer.target());
-        let text =
-            self.nodes.iter().fold(text, |text, (name, node)| text.replace(&format!("[{name}]"), &node.address()));
-        self.folder.write("policies/web.toml", &text);
-    }
-
-    fn run(&self, args: &[&str]) -> Run {
-        Run::new(&self.folder).args(args)
-    }
-
-    #[track_caller]
-    fn apply(&self, allow: &[&str]) {
-        let mut args = vec!["apply", "--yes"];
-        args.extend(allow.iter().flat_map(|code| ["--allow", code]));
-        self.run(&args).code(0);
-        self.run(&["plan", "--detailed-exitcode"]).code(0).says("No changes");
-    }
-
-    fn sick(&self, name: &str) {
-        self.folder.write(&format!("sick-{name}"), "");
+        self.wants(&format!("{}{settings}\n{resources}", self.balancer.target()));
     }
 
     fn is_down(&self, name: &str) -> bool {
@@ -85,7 +70,7 @@ fn no_request_fails_while_nodes_come_change_and_leave_and_it_reloads() {
     let clients = [Client::KeepAlive, Client::KeepAlive, Client::KeepAlive, Client::Single, Client::Single];
     let load = Load::start(pool.balancer.port(), &clients);
     let crowds = [format!("http://127.0.0.1:{}/", pool.balancer.port()), format!("https://127.0.0.1:{secure}/")];
-    let crowds = crowds.map(|url| Wrk::start(&url, 100));
+    let crowds = crowds.map(|url| Wrk::paced(&url, 100));
     pool.policy("", "[haproxy.web.node.n4]\naddress = \"[n4]\"\nweight = 10\n");
     pool.apply(&[]);
     assert!(eventually(Duration::from_secs(10), || pool.nodes[3].1.served() > 0), "n4 takes requests");
@@ -98,7 +83,7 @@ fn no_request_fails_while_nodes_come_change_and_leave_and_it_reloads() {
     let files = format!("certificate = \"{}\"\nkey = \"{}\"\n", pem.display(), key.display());
     pool.policy("", &format!("[haproxy.web.tls]\n{files}"));
     pool.apply(&[]);
-    assert!(new.is_served(secure));
+    assert!(new.is(seen(secure, &[]).as_ref()));
     pool.policy(
         "",
         "[haproxy.web.balance]\nalgorithm = \"least-connections\"\n[haproxy.web.health]\ninterval = \"300ms\"\n",
@@ -114,7 +99,7 @@ fn no_request_fails_while_nodes_come_change_and_leave_and_it_reloads() {
         assert!(good > 1000, "{good} requests are hardly a crowd");
     }
     assert_eq!(pool.names(), "n2 n4");
-    assert!(new.is_served(secure), "also after the reload");
+    assert!(new.is(seen(secure, &[]).as_ref()), "also after the reload");
     let reloads = pool.balancer.master("show proc");
     assert!(reloads.contains("[failed: 0]"), "{reloads}");
 }
@@ -168,12 +153,12 @@ fn a_backend_that_dies_during_an_apply_keeps_another_from_leaving() {
     assert!(eventually(Duration::from_secs(10), || pool.names() == "n1 n2 n3 n4"), "{}", pool.names());
     pool.sick("n1");
     assert!(eventually(Duration::from_secs(10), || pool.is_down("n1")), "n1 goes down");
-    std::fs::remove_file(pool.folder.file("sick-n4")).expect("it gets well");
+    pool.well("n4");
     let output = run.wait().expect(7).says("Applied in part: 1 done, 1 failed");
     output.says("without `n2` only 2 nodes of `web` would be healthy, not 3; nothing was done");
     assert_eq!(pool.names(), "n1 n2 n3 n4", "n4 came and n2 stays");
     assert!(pool.balancer.servers()[1].contains("admin 0"), "and serves: {:?}", pool.balancer.servers());
-    std::fs::remove_file(pool.folder.file("sick-n1")).expect("it gets well");
+    pool.well("n1");
     assert!(eventually(Duration::from_secs(10), || !pool.is_down("n1")), "n1 comes up");
     pool.apply(&["removes-capacity"]);
     assert_eq!(pool.names(), "n1 n3 n4");
@@ -251,7 +236,7 @@ fn killed_while_a_node_moves_the_next_apply_brings_it_back() {
     assert!(eventually(Duration::from_secs(10), moving), "{:?}", pool.balancer.servers());
     run.signal("KILL");
     run.wait();
-    std::fs::remove_file(pool.folder.file("sick-n5")).expect("it gets well");
+    pool.well("n5");
     pool.run(&["plan"]).code(0).says("`n2` is out of service since a run that was cut short");
     pool.apply(&["removes-capacity"]);
     let state = pool.balancer.servers();
@@ -269,7 +254,7 @@ fn killed_while_a_node_comes_the_next_apply_admits_it() {
     run.signal("KILL");
     run.wait();
     assert_eq!(pool.nodes[3].1.served(), 0, "it takes no request before it is known to be well");
-    std::fs::remove_file(pool.folder.file("sick-n4")).expect("it gets well");
+    pool.well("n4");
     pool.apply(&[]);
     assert!(pool.balancer.servers()[3].contains("admin 0 weight 10"), "{:?}", pool.balancer.servers());
 }
@@ -299,7 +284,7 @@ fn a_file_edited_between_plan_and_apply_keeps_the_edit() {
     let run = pool.run(&["apply", "--yes"]).start();
     assert!(eventually(Duration::from_secs(10), || pool.names() == "n1 n2 n3 n4"), "{}", pool.names());
     pool.balancer.edit("# The end.", "# Somebody was here.");
-    std::fs::remove_file(pool.folder.file("sick-n4")).expect("it gets well");
+    pool.well("n4");
     run.wait().expect(1).says("was changed by somebody else");
     assert!(pool.balancer.config().contains("# Somebody was here.") && !pool.balancer.config().contains("server n4"));
     pool.apply(&[]);

@@ -104,13 +104,27 @@ laws!(on_haproxy_file, super::haproxy::Pool<super::haproxy::FileOnly>:
     steady::planning_writes_nothing,
 );
 
-laws!(on_nginx, super::nginx::Pool:
+laws!(on_nginx, super::nginx::Pool<super::nginx::Both>:
     approval::a_plan_edited_by_hand_is_refused,
     approval::a_plan_for_another_system_is_refused,
     approval::a_stale_plan_is_refused,
     approval::an_approved_plan_is_applied_and_may_be_applied_again,
     honest::what_cannot_be_read_makes_the_plan_incomplete,
     lock::an_interrupted_run_finishes_its_step_and_says_the_rest,
+    lock::two_concurrent_runs_one_waits_or_names_the_holder,
+    secret::no_output_holds_a_secret,
+    steady::an_outside_edit_drifts_at_exactly_its_address,
+    steady::applied_once_the_plan_is_empty_and_applying_does_nothing,
+    steady::exported_the_plan_is_empty,
+    steady::planning_writes_nothing,
+);
+
+laws!(on_nginx_file, super::nginx::Pool<super::nginx::FileOnly>:
+    approval::a_plan_edited_by_hand_is_refused,
+    approval::a_plan_for_another_system_is_refused,
+    approval::a_stale_plan_is_refused,
+    approval::an_approved_plan_is_applied_and_may_be_applied_again,
+    honest::what_cannot_be_read_makes_the_plan_incomplete,
     lock::two_concurrent_runs_one_waits_or_names_the_holder,
     secret::no_output_holds_a_secret,
     steady::an_outside_edit_drifts_at_exactly_its_address,
@@ -263,7 +277,14 @@ laws!(disturbed_on_haproxy_file, super::haproxy::Pool<super::haproxy::FileOnly>:
 );
 
 #[cfg(feature = "crash-points")]
-laws!(disturbed_on_nginx, super::nginx::Pool:
+laws!(disturbed_on_nginx, super::nginx::Pool<super::nginx::Both>:
+    crash::failed_at_any_step_it_converges,
+    crash::killed_after_any_step_it_converges,
+    crash::killed_before_any_step_it_converges,
+);
+
+#[cfg(feature = "crash-points")]
+laws!(disturbed_on_nginx_file, super::nginx::Pool<super::nginx::FileOnly>:
     crash::failed_at_any_step_it_converges,
     crash::killed_after_any_step_it_converges,
     crash::killed_before_any_step_it_converges,

@@ -1,7 +1,7 @@
 //! Certificates rotate while requests run; what must not be served is refused before anything is touched.
 
 use super::{POOL, Pool};
-use crate::kit::{Certificate, Folder, Wrk, free_port, served};
+use crate::kit::{Certificate, Folder, Wrk, free_port, seen};
 
 struct Site {
     pool: Pool,
@@ -31,11 +31,11 @@ impl Site {
 
     /// Whether a client with these options gets in.
     fn lets_in(&self, options: &[&str]) -> bool {
-        served(self.port, options).is_some()
+        seen(self.port, options).is_some()
     }
 
     fn serves(&self, certificate: &Certificate) -> bool {
-        certificate.is_served(self.port)
+        certificate.is(seen(self.port, &[]).as_ref())
     }
 }
 
@@ -45,7 +45,7 @@ fn a_certificate_rotates_while_requests_run_and_nothing_reloads() {
     let site = Site::start(&old);
     assert!(site.serves(&old));
     let config = site.pool.balancer.config();
-    let load = Wrk::start(&format!("https://127.0.0.1:{}/", site.port), 60);
+    let load = Wrk::paced(&format!("https://127.0.0.1:{}/", site.port), 60);
     site.wants(&new, "");
     let plan = site.pool.run(&["plan"]).code(0);
     plan.says("site.pem-]{+")
@@ -106,7 +106,7 @@ fn the_versions_and_ciphers_of_tls_are_a_listeners_and_must_be_allowed() {
     let refused = site.pool.run(&["apply", "--yes"]).code(6);
     refused.says("listener").says("`protocols` and `ciphers` of `frontend fe`").says("binds its listener anew");
     assert!(site.lets_in(&["-tls1_3"]));
-    let load = Wrk::start(&format!("http://127.0.0.1:{}/", site.pool.balancer.port()), 60);
+    let load = Wrk::paced(&format!("http://127.0.0.1:{}/", site.pool.balancer.port()), 60);
     site.pool.apply(&["listener"]);
     assert!(load.end().none_failed() > 100);
     assert!(!site.lets_in(&["-tls1_3"]) && site.lets_in(&["-tls1_2"]));

@@ -35,10 +35,10 @@ impl Certificate {
         format!("{}{}", self.pem, self.key)
     }
 
-    /// Whether a client of this port of loopback is served this one.
-    pub fn is_served(&self, port: u16) -> bool {
+    /// Whether this is the one that [`seen`] has seen.
+    pub fn is(&self, seen: Option<&String>) -> bool {
         let pem: String = self.pem.split_whitespace().collect();
-        served(port, &[]).is_some_and(|served| pem.starts_with(&served))
+        seen.is_some_and(|seen| pem.starts_with(seen.as_str()))
     }
 
     /// A line of the key that no output may hold.
@@ -47,9 +47,8 @@ impl Certificate {
     }
 }
 
-/// The certificate that a client of this port of loopback is served with these options of `openssl s_client`, all in one line; `None` where
-/// the two do not come together.
-pub fn served(port: u16, options: &[&str]) -> Option<String> {
+/// The certificate that a client sees at a port of loopback with these options of `openssl s_client`, without blanks; `None` where it sees none.
+pub fn seen(port: u16, options: &[&str]) -> Option<String> {
     let mut command = Command::new("openssl");
     command.args(["s_client", "-connect", &format!("127.0.0.1:{port}")]).args(options);
     let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().expect("openssl is installed");

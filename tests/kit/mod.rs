@@ -3,6 +3,7 @@
 //! Everything listens on loopback only, on ports that the system hands out, and is stopped even when a test dies.
 
 mod backend;
+mod bench;
 #[cfg(feature = "http")]
 mod caddy;
 mod certificate;
@@ -20,9 +21,10 @@ mod sqlite;
 mod wrk;
 
 pub use backend::{Backend, Client, Load};
+pub use bench::Bench;
 #[cfg(feature = "http")]
 pub use caddy::{Caddy, PLANTED};
-pub use certificate::{Certificate, served};
+pub use certificate::{Certificate, seen};
 pub use daemon::{eventually, free_port};
 pub use folder::Folder;
 pub use haproxy::{Haproxy, binary as haproxy_binary};

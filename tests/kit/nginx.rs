@@ -122,11 +122,18 @@ impl Nginx {
 
     /// The policy's target table.
     pub fn target(&self) -> String {
+        format!("{}pid = \"{}/nginx.pid\"\nprobe = \"/health\"\n", self.upstream(), self.folder.path().display())
+    }
+
+    /// The policy's target table for the file alone, checked by nginx.
+    pub fn file_target(&self) -> String {
         let place = self.folder.path().display();
-        format!(
-            "[nginx.web]\nconfig = \"{place}/conf.d/web.conf\"\nupstream = \"web\"\npid = \"{place}/nginx.pid\"\nbinary = \"{}\"\nprobe = \"/health\"\n",
-            binary()
-        )
+        format!("{}main = \"{place}/nginx.conf\"\nprefix = \"{place}\"\nworkers = 2\n", self.upstream())
+    }
+
+    fn upstream(&self) -> String {
+        let (place, binary) = (self.folder.path().display(), binary());
+        format!("[nginx.web]\nconfig = \"{place}/conf.d/web.conf\"\nupstream = \"web\"\nbinary = \"{binary}\"\n")
     }
 }
 

@@ -3,40 +3,40 @@
 use std::process::{Child, Command, Stdio};
 
 use super::daemon::signal;
-use super::folder::Folder;
 
 /// One at work.
 #[derive(Debug)]
-pub struct Wrk {
-    child: Option<Child>,
-    _folder: Folder,
-}
+pub struct Wrk(Option<Child>);
 
-/// Every connection waits a little between its requests: health checks are to fail because of what is tested, not for want of a processor.
-const SCRIPT: &str = "function delay() return 5 end\n";
+/// Has every connection wait five milliseconds between its requests.
+const PACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kit/pace.lua");
 
 impl Wrk {
-    /// Starts it for so many seconds.
-    pub fn start(url: &str, seconds: u32) -> Self {
-        let folder = Folder::new();
+    /// Starts it for so many seconds. Every connection pauses a little between its requests: health checks are to fail because of what is
+    /// tested, not for want of a processor.
+    pub fn paced(url: &str, seconds: u32) -> Self {
+        Self::with(&["-s", PACE], url, seconds)
+    }
+
+    fn with(arguments: &[&str], url: &str, seconds: u32) -> Self {
         let mut command = Command::new("wrk");
-        command.args(["-t1", "-c16", &format!("-d{seconds}s"), "--timeout", "10s", "-s"]);
-        command.arg(folder.write("delay.lua", SCRIPT)).arg(url);
+        command.args(arguments);
+        command.args(["-t1", "-c16", &format!("-d{seconds}s"), "--timeout", "10s", url]);
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        Self { child: Some(child.expect("wrk is installed")), _folder: folder }
+        Self(Some(child.expect("wrk is installed")))
     }
 
     /// Has it end now, however many seconds are left.
     #[must_use]
     pub fn end(self) -> Self {
-        signal(self.child.as_ref().expect("it runs").id(), "INT");
+        signal(self.0.as_ref().expect("it runs").id(), "INT");
         self
     }
 
     /// Waits for its end; how many requests went well. Panics with its report where one failed.
     #[track_caller]
     pub fn none_failed(mut self) -> u64 {
-        let output = self.child.take().expect("it runs").wait_with_output().expect("wrk ends");
+        let output = self.0.take().expect("it runs").wait_with_output().expect("wrk ends");
         let report = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{report}{}", String::from_utf8_lossy(&output.stderr));
         assert!(!report.contains("Socket errors") && !report.contains("Non-2xx"), "{report}");
@@ -47,7 +47,7 @@ impl Wrk {
 
 impl Drop for Wrk {
     fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
+        if let Some(child) = &mut self.0 {
             let _ = child.kill();
             let _ = child.wait();
         }

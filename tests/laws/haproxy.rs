@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
 use super::subject::{Subject, allow_all, hold_journal, locked};
-use crate::kit::{Backend, Certificate, Folder, Haproxy, Hold, free_port};
+use crate::kit::{Bench, Certificate, Folder, Haproxy, Hold, free_port};
 
 /// Whether the policy names the running HAProxy.
 pub trait Mode {
@@ -30,9 +30,8 @@ impl Mode for FileOnly {
 
 /// A pool of three nodes, of which one is to leave, and one that is to come.
 pub struct Pool<M> {
-    folder: Folder,
+    bench: Bench,
     balancer: Haproxy,
-    nodes: Vec<(&'static str, Backend)>,
     certificates: Folder,
     tls_port: u16,
     keys: Vec<String>,
@@ -52,23 +51,17 @@ const POOL: &str = "    # The pool.
     server n3 [n3] weight 10
 ";
 
-const NODES: [&str; 5] = ["n1", "n2", "n3", "n4", "n5"];
-
 impl<M: Mode> Subject for Pool<M> {
     const TARGET: &'static str = "haproxy.web";
 
     fn start() -> Self {
-        let folder = Folder::new();
-        let nodes: Vec<_> =
-            NODES.iter().map(|name| (*name, Backend::start(name, folder.file(&format!("sick-{name}"))))).collect();
-        let known: Vec<_> = nodes.iter().map(|(name, node)| (*name, node)).collect();
+        let bench = Bench::start();
         let (certificates, tls_port) = (Folder::new(), free_port());
         let (old, new) = (Certificate::new(&["old.example", "shop.example"]), Certificate::new(&["shop.example"]));
         let served = certificates.write("site.pem", &old.bundle());
         let (pem, key) = (certificates.write("new.crt", &new.pem), certificates.write("new.key", &new.key));
         let bind = format!("    bind 127.0.0.1:{tls_port} ssl crt {}\n", served.display());
-        let balancer = Haproxy::with_frontend(&bind, POOL, &known);
-        let address = |name: &str| known.iter().find(|(n, _)| *n == name).expect("a node").1.address();
+        let balancer = Haproxy::with_frontend(&bind, POOL, &bench.known());
         let target = if M::RUNS { balancer.target() } else { balancer.file_target() };
         let mut policy = allow_all("haproxy") + &target;
         write!(
@@ -78,23 +71,20 @@ impl<M: Mode> Subject for Pool<M> {
              [haproxy.web.tls]\ncertificate = \"{}\"\nkey = \"{}\"\nprotocols = [\"TLSv1.3\"]\n\n\
              [haproxy.web.balance]\nalgorithm = \"least-connections\"\n\n\
              [haproxy.web.health]\nunhealthy_threshold = 3\n\n[haproxy.web.reuse]\nmax_connections = 500\nidle_connections = 20\n\n\
-             [haproxy.web.node.n1]\naddress = \"{}\"\nweight = 30\n\n\
-             [haproxy.web.node.n2]\naddress = \"{}\"\n\n[haproxy.web.node.n3]\nabsent = true\n\n\
-             [haproxy.web.node.n4]\naddress = \"{}\"\nweight = 10\n",
+             [haproxy.web.node.n1]\naddress = \"[n1]\"\nweight = 30\n\n\
+             [haproxy.web.node.n2]\naddress = \"[n5]\"\n\n[haproxy.web.node.n3]\nabsent = true\n\n\
+             [haproxy.web.node.n4]\naddress = \"[n4]\"\nweight = 10\n",
             pem.display(),
             key.display(),
-            address("n1"),
-            address("n5"),
-            address("n4"),
         )
         .expect("a text can be written");
-        folder.write("policies/shop.toml", &policy);
+        bench.folder.write("policies/shop.toml", &bench.addressed(&policy));
         let keys = vec![old.secret(), new.secret()];
-        Self { folder, balancer, nodes, certificates, tls_port, keys, mode: PhantomData }
+        Self { bench, balancer, certificates, tls_port, keys, mode: PhantomData }
     }
 
     fn folder(&self) -> &Folder {
-        &self.folder
+        &self.bench.folder
     }
 
     fn env(&self) -> Vec<(String, String)> {
@@ -119,7 +109,7 @@ impl<M: Mode> Subject for Pool<M> {
         }
         let mut text = self.balancer.config();
         text += &self.balancer.servers().join("\n");
-        for (name, node) in &self.nodes {
+        for (name, node) in &self.bench.nodes {
             text = text.replace(&node.address(), name);
         }
         let place = self.balancer.folder().path().display().to_string();
@@ -150,9 +140,9 @@ impl<M: Mode> Subject for Pool<M> {
 
     fn hold(&self) -> Hold {
         if !M::RUNS {
-            return hold_journal(&self.folder);
+            return hold_journal(&self.bench.folder);
         }
-        let sick = self.folder.write("sick-n4", "");
+        let sick = self.bench.folder.write("sick-n4", "");
         Hold::open(Command::new("sh").args(["-c", "cat > /dev/null; rm -f \"$1\"", "hold"]).arg(sick), "")
     }
 

@@ -1,16 +1,37 @@
-//! The subject on nginx.
+//! The subjects on nginx: the running one with its file, and the file alone.
 
 use std::fmt::Write;
+use std::marker::PhantomData;
 use std::process::Command;
 
-use super::subject::{Subject, allow_all, locked};
-use crate::kit::{Backend, Certificate, Folder, Hold, Nginx, free_port};
+use super::subject::{Subject, allow_all, hold_journal, locked};
+use crate::kit::{Bench, Certificate, Folder, Hold, Nginx, free_port, seen};
+
+/// Whether the policy names the running nginx.
+pub trait Mode {
+    /// It does.
+    const RUNS: bool;
+}
+
+/// The running one and the file.
+pub struct Both;
+
+impl Mode for Both {
+    const RUNS: bool = true;
+}
+
+/// The file alone: whoever runs nginx reloads it.
+pub struct FileOnly;
+
+impl Mode for FileOnly {
+    const RUNS: bool = false;
+}
 
 /// A pool of three nodes, of which one is to leave, and one that is to come.
-pub struct Pool {
-    folder: Folder,
+pub struct Pool<M> {
+    bench: Bench,
     balancer: Nginx,
-    nodes: Vec<(&'static str, Backend)>,
+    mode: PhantomData<M>,
     certificates: Folder,
     tls_port: u16,
     old: Certificate,
@@ -33,17 +54,12 @@ server {
 }
 # The end.";
 
-const NODES: [&str; 5] = ["n1", "n2", "n3", "n4", "n5"];
-
-impl Subject for Pool {
+impl<M: Mode> Subject for Pool<M> {
     const TARGET: &'static str = "nginx.web";
     const STEPS: usize = 2;
 
     fn start() -> Self {
-        let folder = Folder::new();
-        let nodes: Vec<_> =
-            NODES.iter().map(|name| (*name, Backend::start(name, folder.file(&format!("sick-{name}"))))).collect();
-        let known: Vec<_> = nodes.iter().map(|(name, node)| (*name, node)).collect();
+        let bench = Bench::start();
         let (certificates, tls_port) = (Folder::new(), free_port());
         let (old, new) = (Certificate::new(&["shop.example"]), Certificate::new(&["shop.example"]));
         for (name, certificate) in [("old", &old), ("new", &new)] {
@@ -52,30 +68,25 @@ impl Subject for Pool {
         }
         let place = certificates.file("old").display().to_string();
         let pool = POOL.replace("[port]", &tls_port.to_string()).replace("[old]", &place);
-        let balancer = Nginx::start(&pool, &known);
-        let address = |name: &str| known.iter().find(|(n, _)| *n == name).expect("a node").1.address();
-        let mut policy = allow_all("nginx") + &balancer.target();
+        let balancer = Nginx::start(&pool, &bench.known());
+        let mut policy = allow_all("nginx") + &if M::RUNS { balancer.target() } else { balancer.file_target() };
         write!(
             policy,
             "health_timeout = \"20s\"\ndrain_timeout = \"5s\"\n\n[nginx.web.balance]\nalgorithm = \"least-connections\"\n\n\
-             [nginx.web.tls]\ncertificate = \"{0}.crt\"\nkey = \"{0}.key\"\nprotocols = [\"TLSv1.3\"]\n\n\
+             [nginx.web.tls]\ncertificate = \"{new}.crt\"\nkey = \"{new}.key\"\nprotocols = [\"TLSv1.3\"]\n\n\
              [nginx.web.health]\nunhealthy_threshold = 3\n\n[nginx.web.reuse]\nmax_connections = 500\nidle_connections = 20\n\n\
-             [nginx.web.node.n1]\naddress = \"{1}\"\nweight = 30\n\n\
-             [nginx.web.node.n2]\naddress = \"{2}\"\n\n[nginx.web.node.\"{3}\"]\nabsent = true\n\n\
-             [nginx.web.node.n4]\naddress = \"{4}\"\nweight = 10\n",
-            certificates.file("new").display(),
-            address("n1"),
-            address("n5"),
-            address("n3"),
-            address("n4"),
+             [nginx.web.node.n1]\naddress = \"[n1]\"\nweight = 30\n\n\
+             [nginx.web.node.n2]\naddress = \"[n5]\"\n\n[nginx.web.node.\"[n3]\"]\nabsent = true\n\n\
+             [nginx.web.node.n4]\naddress = \"[n4]\"\nweight = 10\n",
+            new = certificates.file("new").display(),
         )
         .expect("a text can be written");
-        folder.write("policies/shop.toml", &policy);
-        Self { folder, balancer, nodes, certificates, tls_port, old, new }
+        bench.folder.write("policies/shop.toml", &bench.addressed(&policy));
+        Self { bench, balancer, mode: PhantomData, certificates, tls_port, old, new }
     }
 
     fn folder(&self) -> &Folder {
-        &self.folder
+        &self.bench.folder
     }
 
     fn env(&self) -> Vec<(String, String)> {
@@ -93,13 +104,17 @@ impl Subject for Pool {
     }
 
     fn shape(&self) -> String {
+        if !M::RUNS {
+            // What is written has to be what nginx reads.
+            self.balancer.reload();
+        }
         let mut text = self.balancer.config();
-        for (name, node) in &self.nodes {
+        for (name, node) in &self.bench.nodes {
             text = text.replace(&node.address(), name);
         }
         let place = self.certificates.path().display().to_string();
         let text = text.replace(&place, "").replace(&self.tls_port.to_string(), "");
-        format!("{text}\nserved: {}", self.new.is_served(self.tls_port))
+        format!("{text}\nserved: {}", self.new.is(seen(self.tls_port, &[]).as_ref()))
     }
 
     fn meddle(&self) -> &'static str {
@@ -115,18 +130,29 @@ impl Subject for Pool {
     }
 
     fn hold(&self) -> Hold {
-        let sick = self.folder.write("sick-n4", "");
+        if !M::RUNS {
+            return hold_journal(&self.bench.folder);
+        }
+        let sick = self.bench.folder.write("sick-n4", "");
         Hold::open(Command::new("sh").args(["-c", "cat > /dev/null; rm -f \"$1\"", "hold"]).arg(sick), "")
     }
 
     fn held_up(&self) -> bool {
-        let journal = self.folder.file("state/evenkeel/journal.jsonl");
+        if !M::RUNS {
+            return locked(&self.balancer.folder().file("conf.d/web.conf"));
+        }
+        let journal = self.bench.folder.file("state/evenkeel/journal.jsonl");
         locked(&self.balancer.folder().file("conf.d/web.conf"))
             && std::fs::read_to_string(journal).is_ok_and(|journal| journal.contains("\"intent\""))
     }
 
     fn elsewhere(&self) -> &'static str {
-        "[nginx.elsewhere]\nconfig = \"nowhere/web.conf\"\nupstream = \"web\"\npid = \"nowhere/nginx.pid\"\n\n\
-         [nginx.elsewhere.balance]\nalgorithm = \"round-robin\"\n"
+        if M::RUNS {
+            "[nginx.elsewhere]\nconfig = \"nowhere/web.conf\"\nupstream = \"web\"\npid = \"nowhere/nginx.pid\"\n\n\
+             [nginx.elsewhere.balance]\nalgorithm = \"round-robin\"\n"
+        } else {
+            "[nginx.elsewhere]\nconfig = \"nowhere/web.conf\"\nupstream = \"web\"\n\n\
+             [nginx.elsewhere.balance]\nalgorithm = \"round-robin\"\n"
+        }
     }
 }

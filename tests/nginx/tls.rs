@@ -1,7 +1,7 @@
 //! Certificates rotate by a reload that is seen at the listener; what must not be served is refused before anything is touched.
 
 use super::Pool;
-use crate::kit::{Certificate, Client, Folder, Load, free_port, served};
+use crate::kit::{Certificate, Client, Folder, Load, free_port, seen};
 
 struct Site {
     pool: Pool,
@@ -33,11 +33,11 @@ impl Site {
 
     /// Whether a client with these options gets in.
     fn lets_in(&self, options: &[&str]) -> bool {
-        served(self.port, options).is_some()
+        seen(self.port, options).is_some()
     }
 
     fn serves(&self, certificate: &Certificate) -> bool {
-        certificate.is_served(self.port)
+        certificate.is(seen(self.port, &[]).as_ref())
     }
 }
 
@@ -165,7 +165,7 @@ fn a_certificate_that_is_said_around_the_block_is_said_in_it_from_then_on() {
     let (old, new) = (Certificate::new(&["a.example"]), Certificate::new(&["a.example"]));
     let (served, port) = (Folder::new(), free_port());
     let pool = behind(port, "", &named(&old, &served, "site"));
-    assert!(old.is_served(port));
+    assert!(old.is(seen(port, &[]).as_ref()));
     let main = pool.balancer.folder().read("nginx.conf");
     let words = named(&new, &pool.folder, "new");
     let files =
@@ -174,7 +174,7 @@ fn a_certificate_that_is_said_around_the_block_is_said_in_it_from_then_on() {
     pool.policy("", &format!("[nginx.web.tls]\n{files}"));
     pool.run(&["plan"]).code(0).says("site.crt-]{+").says("names a.example, expires in ");
     pool.apply(&[]);
-    assert!(new.is_served(port));
+    assert!(new.is(seen(port, &[]).as_ref()));
     assert_eq!(pool.balancer.folder().read("nginx.conf"), main, "others inherit it");
     assert!(pool.balancer.config().contains(&format!(" ssl;\n{words}    location")), "{}", pool.balancer.config());
 }
@@ -224,7 +224,7 @@ fn the_versions_of_a_block_that_is_no_default_server_have_no_effect_and_the_plan
 
 /// Whether a client of `a.example` gets in with a version of TLS.
 fn served_as(port: u16, version: &str) -> bool {
-    served(port, &["-servername", "a.example", version]).is_some()
+    seen(port, &["-servername", "a.example", version]).is_some()
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::hazard;
+use crate::model::units::Duration;
 use crate::model::{Hazard, text};
 
 /// What a target's policy demands of its pool at any time.
@@ -13,6 +14,21 @@ pub struct Demand {
     pub min_healthy: u32,
     /// At most so many are not.
     pub max_unavailable: Option<u32>,
+}
+
+/// Within how long a node that comes is to be well, where a target does not say.
+pub fn health_timeout() -> Duration {
+    Duration::from_secs(30)
+}
+
+/// How long a node that leaves may finish what it is working on, where a target does not say.
+pub fn drain_timeout() -> Duration {
+    Duration::from_secs(60)
+}
+
+/// How many nodes are always to be well, where a target does not say.
+pub fn min_healthy() -> u32 {
+    1
 }
 
 /// A pool at one moment.

@@ -8,7 +8,7 @@ use super::site::Site;
 use crate::model::ResourceId;
 use crate::provider::{Pairing, Problem, Want};
 use crate::providers::balancer::capability::Novelty;
-use crate::providers::balancer::{Algorithm, Balance, Health, NODE, Node, NodeState, Reuse, Spec, Sticky, Tls, spec};
+use crate::providers::balancer::{Health, NODE, Node, NodeState, Reuse, Spec, Sticky, Tls, spec};
 
 /// What can be said without the system.
 pub fn offline(settings: &Settings, wants: &[Want<Spec>]) -> Vec<Problem> {
@@ -53,7 +53,7 @@ pub fn online(site: &Site, pairs: &mut [Pairing<Spec>]) -> Vec<Problem> {
     let mut problems = Vec::new();
     let reloads = site.file_only() || site.settings.as_ref().is_some_and(|settings| settings.master_socket.is_some());
     for Pairing { id, want, live } in pairs {
-        settle(want, live.as_mut());
+        spec::settle(want, live.as_mut());
         match (&mut *want, live.as_mut()) {
             (Spec::Tls(want), Some(Spec::Tls(live))) => problems.extend(tls_problems(site, id, want, live)),
             (Spec::Tls(_), _) => problems.push(unspoken(site, id)),
@@ -162,23 +162,6 @@ fn fixed(site: &Site, id: &ResourceId, found: &mut Vec<Problem>) {
             format!("under `balance {}` servers and weights are fixed while haproxy runs", site.layout.balance);
         let hint = "set `algorithm` in [….balance] and apply that first; \"ip-hash\" uses the consistent hash, which is not fixed";
         found.push(Problem::of(id, message).hint(hint));
-    }
-}
-
-/// What is the same under two names, and addresses in one form.
-fn settle(want: &mut Spec, live: Option<&mut Spec>) {
-    if let Spec::Node(Node { address: Some(address), .. }) = want
-        && let Some((host, port)) = spec::endpoint(address)
-    {
-        *address = spec::address(host, port);
-    }
-    if let (
-        Spec::Balance(Balance { algorithm: Some(Algorithm::Weighted) }),
-        Some(Spec::Balance(Balance { algorithm: live @ Some(Algorithm::RoundRobin) })),
-    ) = (want, live)
-    {
-        // HAProxy's round robin always goes by weight.
-        *live = Some(Algorithm::Weighted);
     }
 }
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::model::Secret;
 use crate::model::units::Duration;
-use crate::providers::balancer::capacity::Demand;
+use crate::providers::balancer::capacity::{self, Demand};
 
 /// One backend of one HAProxy.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -29,13 +29,13 @@ pub struct Settings {
     /// file and shown nowhere; a key that the file has stays.
     pub cookie_key: Option<Secret>,
     /// Within how long a node that comes must be seen healthy; it is taken out again otherwise.
-    #[serde(default = "half_a_minute")]
+    #[serde(default = "capacity::health_timeout")]
     pub health_timeout: Duration,
     /// How long a node that leaves may finish what it is working on.
-    #[serde(default = "a_minute")]
+    #[serde(default = "capacity::drain_timeout")]
     pub drain_timeout: Duration,
     /// So many nodes are always to be healthy and ready.
-    #[serde(default = "one")]
+    #[serde(default = "capacity::min_healthy")]
     pub min_healthy: u32,
     /// At most so many nodes may be out of service.
     pub max_unavailable: Option<u32>,
@@ -50,16 +50,4 @@ impl Settings {
 
 fn haproxy() -> String {
     "haproxy".into()
-}
-
-fn half_a_minute() -> Duration {
-    Duration::from_secs(30)
-}
-
-fn a_minute() -> Duration {
-    Duration::from_secs(60)
-}
-
-fn one() -> u32 {
-    1
 }

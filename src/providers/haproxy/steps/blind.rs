@@ -45,11 +45,7 @@ fn hazard(delta: &Delta<Spec>) -> Option<Hazard> {
     let leaves = "how many nodes stay healthy, only a look at the running haproxy tells";
     match (&delta.want, &delta.live) {
         (None, _) => Some(hazard::REMOVES_CAPACITY.with(leaves)),
-        (Some(Spec::Node(Node { state: Some(NodeState::Drain | NodeState::Maintenance), .. })), _)
-            if delta.changed.iter().any(|path| path == "state") =>
-        {
-            Some(hazard::REMOVES_CAPACITY.with(leaves))
-        }
+        (Some(Spec::Node(want)), Some(_)) if rests(want, &delta.changed) => Some(hazard::REMOVES_CAPACITY.with(leaves)),
         (Some(Spec::Balance(_)), Some(Spec::Balance(Balance { algorithm: Some(before) }))) => {
             Some(hazard::MOVES_CLIENTS.with(format!("from `balance {}`", change::word_for(*before))))
         }
@@ -58,6 +54,13 @@ fn hazard(delta: &Delta<Spec>) -> Option<Hazard> {
         }
         _ => None,
     }
+}
+
+/// Whether a node takes no requests from then on.
+fn rests(want: &Node, changed: &[String]) -> bool {
+    let changes = |path: &str| changed.iter().any(|found| found == path);
+    let out = want.state.is_some_and(|state| state != NodeState::Ready) && changes("state");
+    out || want.weight == Some(0) && changes("weight")
 }
 
 fn needs_reload(delta: &Delta<Spec>) -> bool {
