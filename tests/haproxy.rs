@@ -128,6 +128,20 @@ fn a_node_that_is_not_healthy_at_its_new_address_goes_back() {
 }
 
 #[test]
+fn a_node_that_is_not_healthy_is_not_taken_back() {
+    let pool = Pool::start();
+    pool.balancer.ask("set server web/n2 state drain");
+    pool.sick("n2");
+    pool.policy("health_timeout = \"1s\"\n", "[haproxy.web.node.n2]\nstate = \"ready\"\n");
+    let output = pool.run(&["apply", "--yes", "--allow", "readmits-node"]).code(1);
+    output.says("`n2` stays drained").says("not healthy within 1s");
+    assert!(pool.balancer.servers()[1].contains("admin 8"), "{:?}", pool.balancer.servers());
+    pool.well("n2");
+    pool.apply(&["readmits-node"]);
+    assert!(pool.balancer.servers()[1].contains("admin 0"), "{:?}", pool.balancer.servers());
+}
+
+#[test]
 fn a_backend_that_died_since_the_plan_keeps_a_node_from_leaving() {
     let pool = Pool::start();
     pool.policy("min_healthy = 2\n", "[haproxy.web.node.n3]\nabsent = true\n");

@@ -74,7 +74,7 @@ laws!(on_postgres, super::postgres::Shop:
     steady::planning_writes_nothing,
 );
 
-laws!(on_haproxy, super::haproxy::Pool<super::haproxy::Both>:
+laws!(on_haproxy, super::haproxy::Pool<super::subject::Both>:
     approval::a_plan_edited_by_hand_is_refused,
     approval::a_plan_for_another_system_is_refused,
     approval::a_stale_plan_is_refused,
@@ -90,7 +90,7 @@ laws!(on_haproxy, super::haproxy::Pool<super::haproxy::Both>:
 );
 
 // Each file is written whole: too short a moment to be interrupted in.
-laws!(on_haproxy_file, super::haproxy::Pool<super::haproxy::FileOnly>:
+laws!(on_haproxy_file, super::haproxy::Pool<super::subject::FileOnly>:
     approval::a_plan_edited_by_hand_is_refused,
     approval::a_plan_for_another_system_is_refused,
     approval::a_stale_plan_is_refused,
@@ -104,7 +104,7 @@ laws!(on_haproxy_file, super::haproxy::Pool<super::haproxy::FileOnly>:
     steady::planning_writes_nothing,
 );
 
-laws!(on_nginx, super::nginx::Pool<super::nginx::Both>:
+laws!(on_nginx, super::nginx::Pool<super::subject::Both>:
     approval::a_plan_edited_by_hand_is_refused,
     approval::a_plan_for_another_system_is_refused,
     approval::a_stale_plan_is_refused,
@@ -119,7 +119,7 @@ laws!(on_nginx, super::nginx::Pool<super::nginx::Both>:
     steady::planning_writes_nothing,
 );
 
-laws!(on_nginx_file, super::nginx::Pool<super::nginx::FileOnly>:
+laws!(on_nginx_file, super::nginx::Pool<super::subject::FileOnly>:
     approval::a_plan_edited_by_hand_is_refused,
     approval::a_plan_for_another_system_is_refused,
     approval::a_stale_plan_is_refused,
@@ -263,28 +263,28 @@ laws!(disturbed_on_caddy, super::caddy::Pool<super::caddy::Both>:
 );
 
 #[cfg(feature = "crash-points")]
-laws!(disturbed_on_haproxy, super::haproxy::Pool<super::haproxy::Both>:
+laws!(disturbed_on_haproxy, super::haproxy::Pool<super::subject::Both>:
     crash::failed_at_any_step_it_converges,
     crash::killed_after_any_step_it_converges,
     crash::killed_before_any_step_it_converges,
 );
 
 #[cfg(feature = "crash-points")]
-laws!(disturbed_on_haproxy_file, super::haproxy::Pool<super::haproxy::FileOnly>:
+laws!(disturbed_on_haproxy_file, super::haproxy::Pool<super::subject::FileOnly>:
     crash::failed_at_any_step_it_converges,
     crash::killed_after_any_step_it_converges,
     crash::killed_before_any_step_it_converges,
 );
 
 #[cfg(feature = "crash-points")]
-laws!(disturbed_on_nginx, super::nginx::Pool<super::nginx::Both>:
+laws!(disturbed_on_nginx, super::nginx::Pool<super::subject::Both>:
     crash::failed_at_any_step_it_converges,
     crash::killed_after_any_step_it_converges,
     crash::killed_before_any_step_it_converges,
 );
 
 #[cfg(feature = "crash-points")]
-laws!(disturbed_on_nginx_file, super::nginx::Pool<super::nginx::FileOnly>:
+laws!(disturbed_on_nginx_file, super::nginx::Pool<super::subject::FileOnly>:
     crash::failed_at_any_step_it_converges,
     crash::killed_after_any_step_it_converges,
     crash::killed_before_any_step_it_converges,

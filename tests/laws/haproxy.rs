@@ -5,37 +5,17 @@ use std::marker::PhantomData;
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
-use super::subject::{Subject, allow_all, hold_journal, locked};
+use super::subject::{Side, Subject, allow_all, hold_journal, locked};
 use crate::kit::{Bench, Certificate, Folder, Haproxy, Hold, free_port};
 
-/// Whether the policy names the running HAProxy.
-pub trait Mode {
-    /// It does.
-    const RUNS: bool;
-}
-
-/// The running one and the file.
-pub struct Both;
-
-impl Mode for Both {
-    const RUNS: bool = true;
-}
-
-/// The file alone: whoever runs HAProxy reloads it.
-pub struct FileOnly;
-
-impl Mode for FileOnly {
-    const RUNS: bool = false;
-}
-
 /// A pool of three nodes, of which one is to leave, and one that is to come.
-pub struct Pool<M> {
+pub struct Pool<S> {
     bench: Bench,
     balancer: Haproxy,
     certificates: Folder,
     tls_port: u16,
     keys: Vec<String>,
-    mode: PhantomData<M>,
+    side: PhantomData<S>,
 }
 
 /// What cookies are computed from.
@@ -51,7 +31,7 @@ const POOL: &str = "    # The pool.
     server n3 [n3] weight 10
 ";
 
-impl<M: Mode> Subject for Pool<M> {
+impl<S: Side> Subject for Pool<S> {
     const TARGET: &'static str = "haproxy.web";
 
     fn start() -> Self {
@@ -62,7 +42,7 @@ impl<M: Mode> Subject for Pool<M> {
         let (pem, key) = (certificates.write("new.crt", &new.pem), certificates.write("new.key", &new.key));
         let bind = format!("    bind 127.0.0.1:{tls_port} ssl crt {}\n", served.display());
         let balancer = Haproxy::with_frontend(&bind, POOL, &bench.known());
-        let target = if M::RUNS { balancer.target() } else { balancer.file_target() };
+        let target = if S::RUNS { balancer.target() } else { balancer.file_target() };
         let mut policy = allow_all("haproxy") + &target;
         write!(
             policy,
@@ -80,7 +60,7 @@ impl<M: Mode> Subject for Pool<M> {
         .expect("a text can be written");
         bench.folder.write("policies/shop.toml", &bench.addressed(&policy));
         let keys = vec![old.secret(), new.secret()];
-        Self { bench, balancer, certificates, tls_port, keys, mode: PhantomData }
+        Self { bench, balancer, certificates, tls_port, keys, side: PhantomData }
     }
 
     fn folder(&self) -> &Folder {
@@ -103,7 +83,7 @@ impl<M: Mode> Subject for Pool<M> {
     }
 
     fn shape(&self) -> String {
-        if !M::RUNS {
+        if !S::RUNS {
             // What is written has to be what HAProxy reads.
             self.balancer.reload();
         }
@@ -121,7 +101,7 @@ impl<M: Mode> Subject for Pool<M> {
     }
 
     fn meddle(&self) -> &'static str {
-        if M::RUNS {
+        if S::RUNS {
             self.balancer.ask("set server web/n1 weight 7");
         } else {
             self.balancer.edit("weight 30", "weight 7");
@@ -130,7 +110,7 @@ impl<M: Mode> Subject for Pool<M> {
     }
 
     fn spoil(&self) -> &'static str {
-        if M::RUNS {
+        if S::RUNS {
             self.balancer.ask("set server web/n1 weight 7");
         } else {
             self.balancer.edit("weight 10  # the oldest", "weight 7  # the oldest");
@@ -139,7 +119,7 @@ impl<M: Mode> Subject for Pool<M> {
     }
 
     fn hold(&self) -> Hold {
-        if !M::RUNS {
+        if !S::RUNS {
             return hold_journal(&self.bench.folder);
         }
         let sick = self.bench.folder.write("sick-n4", "");
@@ -147,14 +127,14 @@ impl<M: Mode> Subject for Pool<M> {
     }
 
     fn held_up(&self) -> bool {
-        if !M::RUNS {
+        if !S::RUNS {
             return locked(&self.balancer.folder().file("haproxy.cfg"));
         }
         self.balancer.servers().iter().any(|server| server.starts_with("n4 "))
     }
 
     fn elsewhere(&self) -> &'static str {
-        if M::RUNS {
+        if S::RUNS {
             "[haproxy.elsewhere]\nsocket = \"nowhere/admin.sock\"\nconfig = \"nowhere/haproxy.cfg\"\nbackend = \"web\"\n\n\
              [haproxy.elsewhere.balance]\nalgorithm = \"round-robin\"\n"
         } else {
@@ -164,7 +144,7 @@ impl<M: Mode> Subject for Pool<M> {
     }
 }
 
-impl<M> Pool<M> {
+impl<S> Pool<S> {
     /// What HAProxy says of the certificate in its memory.
     fn served(&self) -> String {
         self.balancer.ask(&format!("show ssl cert {}", self.certificates.file("site.pem").display()))

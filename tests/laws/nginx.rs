@@ -4,34 +4,14 @@ use std::fmt::Write;
 use std::marker::PhantomData;
 use std::process::Command;
 
-use super::subject::{Subject, allow_all, hold_journal, locked};
+use super::subject::{Side, Subject, allow_all, hold_journal, locked};
 use crate::kit::{Bench, Certificate, Folder, Hold, Nginx, free_port, seen};
 
-/// Whether the policy names the running nginx.
-pub trait Mode {
-    /// It does.
-    const RUNS: bool;
-}
-
-/// The running one and the file.
-pub struct Both;
-
-impl Mode for Both {
-    const RUNS: bool = true;
-}
-
-/// The file alone: whoever runs nginx reloads it.
-pub struct FileOnly;
-
-impl Mode for FileOnly {
-    const RUNS: bool = false;
-}
-
 /// A pool of three nodes, of which one is to leave, and one that is to come.
-pub struct Pool<M> {
+pub struct Pool<S> {
     bench: Bench,
     balancer: Nginx,
-    mode: PhantomData<M>,
+    side: PhantomData<S>,
     certificates: Folder,
     tls_port: u16,
     old: Certificate,
@@ -54,7 +34,7 @@ server {
 }
 # The end.";
 
-impl<M: Mode> Subject for Pool<M> {
+impl<S: Side> Subject for Pool<S> {
     const TARGET: &'static str = "nginx.web";
     const STEPS: usize = 2;
 
@@ -69,7 +49,7 @@ impl<M: Mode> Subject for Pool<M> {
         let place = certificates.file("old").display().to_string();
         let pool = POOL.replace("[port]", &tls_port.to_string()).replace("[old]", &place);
         let balancer = Nginx::start(&pool, &bench.known());
-        let mut policy = allow_all("nginx") + &if M::RUNS { balancer.target() } else { balancer.file_target() };
+        let mut policy = allow_all("nginx") + &if S::RUNS { balancer.target() } else { balancer.file_target() };
         write!(
             policy,
             "health_timeout = \"20s\"\ndrain_timeout = \"5s\"\n\n[nginx.web.balance]\nalgorithm = \"least-connections\"\n\n\
@@ -82,7 +62,7 @@ impl<M: Mode> Subject for Pool<M> {
         )
         .expect("a text can be written");
         bench.folder.write("policies/shop.toml", &bench.addressed(&policy));
-        Self { bench, balancer, mode: PhantomData, certificates, tls_port, old, new }
+        Self { bench, balancer, side: PhantomData, certificates, tls_port, old, new }
     }
 
     fn folder(&self) -> &Folder {
@@ -104,7 +84,7 @@ impl<M: Mode> Subject for Pool<M> {
     }
 
     fn shape(&self) -> String {
-        if !M::RUNS {
+        if !S::RUNS {
             // What is written has to be what nginx reads.
             self.balancer.reload();
         }
@@ -130,7 +110,7 @@ impl<M: Mode> Subject for Pool<M> {
     }
 
     fn hold(&self) -> Hold {
-        if !M::RUNS {
+        if !S::RUNS {
             return hold_journal(&self.bench.folder);
         }
         let sick = self.bench.folder.write("sick-n4", "");
@@ -138,7 +118,7 @@ impl<M: Mode> Subject for Pool<M> {
     }
 
     fn held_up(&self) -> bool {
-        if !M::RUNS {
+        if !S::RUNS {
             return locked(&self.balancer.folder().file("conf.d/web.conf"));
         }
         let journal = self.bench.folder.file("state/evenkeel/journal.jsonl");
@@ -147,7 +127,7 @@ impl<M: Mode> Subject for Pool<M> {
     }
 
     fn elsewhere(&self) -> &'static str {
-        if M::RUNS {
+        if S::RUNS {
             "[nginx.elsewhere]\nconfig = \"nowhere/web.conf\"\nupstream = \"web\"\npid = \"nowhere/nginx.pid\"\n\n\
              [nginx.elsewhere.balance]\nalgorithm = \"round-robin\"\n"
         } else {

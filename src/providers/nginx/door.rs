@@ -1,9 +1,10 @@
 //! The `server` blocks that speak TLS and lead to one upstream, wherever in the whole configuration they are. Does no I/O of its own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
+use super::first;
 use super::layout::passes;
 use super::tree::Statement;
 use super::whole::{Spot, Whole};
@@ -59,9 +60,10 @@ pub fn all(whole: &Whole, managed: &std::path::Path, upstream: &str, version: Op
         }
     }
     spots.sort();
-    let firsts = firsts(whole);
+    let firsts = first::of(whole);
     // A default server that is one of them says what the others do.
-    let other = |listen: &Statement| firsts.get(&socket(listen.argument()?)).filter(|first| !spots.contains(first));
+    let other =
+        |listen: &Statement| firsts.get(&first::socket(listen.argument()?)).filter(|first| !spots.contains(first));
     let doors = spots.iter().map(|spot| {
         let listens = listens(whole, spot);
         let shared =
@@ -69,35 +71,6 @@ pub fn all(whole: &Whole, managed: &std::path::Path, upstream: &str, version: Op
         Door { overruled: shared.collect(), ..door(whole, managed, spot, version, crowd) }
     });
     doors.collect()
-}
-
-/// The default server of every address that is listened on: the one that says so, or else the first.
-fn firsts(whole: &Whole) -> BTreeMap<String, Spot> {
-    let mut found: BTreeMap<String, (bool, Spot)> = BTreeMap::new();
-    for spot in whole.ordered("server") {
-        for listen in whole.said(&spot, "listen").iter().filter_map(|at| whole.at(at)) {
-            let Some(address) = listen.argument() else { continue };
-            let says = says_first(listen);
-            if found.get(&socket(address)).is_none_or(|(said, _)| says && !said) {
-                found.insert(socket(address), (says, spot.clone()));
-            }
-        }
-    }
-    found.into_iter().map(|(address, (_, spot))| (address, spot)).collect()
-}
-
-fn says_first(listen: &Statement) -> bool {
-    listen.arguments().skip(1).any(|word| ["default_server", "default"].contains(&word))
-}
-
-/// An address in one form.
-fn socket(listen: &str) -> String {
-    let text = listen.strip_prefix("0.0.0.0:").or_else(|| listen.strip_prefix("*:")).unwrap_or(listen);
-    match text.parse::<u16>() {
-        Ok(port) => format!("*:{port}"),
-        Err(_) if text.contains(':') && !text.ends_with(']') => text.replace("localhost:", "127.0.0.1:"),
-        Err(_) => format!("{}:80", text.replace("localhost", "127.0.0.1")),
-    }
 }
 
 /// Where a block is, for people.
@@ -143,7 +116,7 @@ fn door(whole: &Whole, managed: &std::path::Path, spot: &Spot, version: Option<V
     };
     let name = words("server_name").and_then(|names| names.iter().find_map(|name| asked(name)));
     let listens = listens(whole, spot);
-    let sure = |s: &&Statement| name.is_some() || crowd == 1 || says_first(s);
+    let sure = |s: &&Statement| name.is_some() || crowd == 1 || first::says(s);
     let plain = |s: &&Statement| !s.arguments().any(|word| ["proxy_protocol", "quic"].contains(&word));
     let address = listens.iter().filter(plain).filter(sure).find_map(|s| address(s.argument()?));
     Door {
@@ -273,19 +246,6 @@ mod tests {
         // Where the default server leads to the same pool, it is told the same.
         let found = doors(&text.replace("http://other", "http://web").replace(" default_server", ""));
         assert_eq!(found.iter().map(|door| door.overruled.len()).sum::<usize>(), 0, "{found:?}");
-    }
-
-    #[test]
-    fn addresses_have_one_form() {
-        let check = |listen: &str, expected: &str| assert_eq!(socket(listen), expected, "{listen}");
-        check("443", "*:443");
-        check("*:443", "*:443");
-        check("0.0.0.0:443", "*:443");
-        check("localhost:443", "127.0.0.1:443");
-        check("10.0.0.5", "10.0.0.5:80");
-        check("[::1]", "[::1]:80");
-        check("[::]:443", "[::]:443");
-        check("unix:/run/x", "unix:/run/x");
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod change;
 mod check;
 mod door;
 pub mod edit;
+mod first;
 mod layout;
 mod live;
 mod master;

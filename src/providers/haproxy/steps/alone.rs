@@ -1,6 +1,7 @@
 //! Steps where the file alone is managed: one write for all that comes and changes, another one for what leaves. Nobody is told, nobody is asked.
 
-use super::{Amended, Drafting, WORK, weight_only};
+use super::amend::Amended;
+use super::{Drafting, WORK, weight_only};
 use crate::model::{Action, Hazard, Impact, ResourceId, Stage, text};
 use crate::provider::Delta;
 use crate::providers::balancer::capacity::{Seen, Serving};
