@@ -12,6 +12,7 @@ use crate::kit::{Bench, Certificate, Client, Folder, Haproxy, Load, Wrk, eventua
 
 const POOL: &str = "    balance roundrobin
     option httpchk GET /health
+    timeout check 5s
     default-server inter 200ms rise 1 fall 2 check
     server n1 [n1] weight 10
     server n2 [n2] weight 10

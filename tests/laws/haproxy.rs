@@ -24,6 +24,7 @@ const COOKIE_KEY: &str = "a-cookie-key-that-nobody-is-to-see";
 const POOL: &str = "    # The pool.
     balance roundrobin
     option httpchk GET /health
+    timeout check 5s
     default-server inter 200ms rise 1 fall 2 check
     server n1 [n1]   weight 10  # the oldest
     server n2 [n2] weight 10
