@@ -9,6 +9,7 @@ use redis::{RedisError, Script};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
+use crate::error::Result;
 use crate::provider::{Busy, Claim, Holder};
 
 /// How long a lock outlives a holder that died.
@@ -39,11 +40,25 @@ struct Note {
     since: String,
 }
 
+/// Where the lock's key is now. Asked again after a failure, as a server may come back, or another take over.
+pub trait Door: Send + Sync + 'static {
+    /// A connection to the server that has the key.
+    ///
+    /// # Errors
+    /// When there is none at the moment.
+    fn open(&self) -> impl Future<Output = Result<MultiplexedConnection>> + Send;
+}
+
 /// Tries to take the lock `key` for `holder`, without waiting.
 ///
 /// # Errors
 /// What the server or the connection says.
-pub async fn take(mut link: MultiplexedConnection, key: &str, holder: &Holder) -> Result<Claim<Lock>, RedisError> {
+pub async fn take(
+    door: impl Door,
+    mut link: MultiplexedConnection,
+    key: &str,
+    holder: &Holder,
+) -> Result<Claim<Lock>, RedisError> {
     let Holder { who, pid, run, since } = holder;
     // The run's name makes the text this run's own.
     let text = serde_json::json!({ "who": who, "pid": pid, "run": run, "since": since }).to_string();
@@ -58,20 +73,41 @@ pub async fn take(mut link: MultiplexedConnection, key: &str, holder: &Holder) -
     let (going, gone) = mpsc::channel();
     let key = key.to_owned();
     tokio::spawn(async move {
+        let renew = async |link: &mut MultiplexedConnection| {
+            Script::new(RENEW).key(&key).arg(&text).arg(life).invoke_async::<i64>(link).await
+        };
         loop {
             tokio::select! {
                 _ = &mut told => break,
-                () = tokio::time::sleep(RENEWAL) => {
-                    // A renewal that fails leaves two more before the lock is gone.
-                    let renewed: Result<i64, _> =
-                        Script::new(RENEW).key(&key).arg(&text).arg(life).invoke_async(&mut link).await;
-                    if let Err(error) = renewed {
-                        tracing::warn!(%error, "the lock was not renewed");
+                () = tokio::time::sleep(RENEWAL) => {}
+            }
+            // A renewal that fails leaves two more before the lock is gone.
+            let renewed = match renew(&mut link).await {
+                Ok(renewed) => Ok(renewed),
+                Err(error) => match door.open().await {
+                    Ok(another) => {
+                        link = another;
+                        renew(&mut link).await
                     }
-                }
+                    Err(_) => Err(error),
+                },
+            };
+            match renewed {
+                Ok(0) => tracing::warn!("another run took the lock `{key}` while its server was away"),
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "the lock was not renewed"),
             }
         }
-        let released: Result<i64, _> = Script::new(RELEASE).key(&key).arg(&text).invoke_async(&mut link).await;
+        let release = async |link: &mut MultiplexedConnection| {
+            Script::new(RELEASE).key(&key).arg(&text).invoke_async::<i64>(link).await
+        };
+        let released = match release(&mut link).await {
+            Ok(released) => Ok(released),
+            Err(error) => match door.open().await {
+                Ok(mut another) => release(&mut another).await,
+                Err(_) => Err(error),
+            },
+        };
         if let Err(error) = released {
             tracing::warn!(%error, "the lock was not released and expires by itself");
         }

@@ -120,3 +120,26 @@ fn a_database_that_goes_away_is_told_and_found_again() {
     service.wait().expect(0).says("its rows wait").says("works again").says("0 rows left");
     assert_eq!(shop.cache.run(&["dbsize"]), "300");
 }
+
+#[test]
+fn what_no_replica_has_confirmed_is_not_taken_for_done() {
+    let shop = shop(Redis::start(), POLICY);
+    let replica = Redis::with(&format!("replicaof 127.0.0.1 {}\nmasterauth {REDIS_PASSWORD}", shop.cache.port()));
+    let synced =
+        eventually(Duration::from_secs(20), || shop.cache.run(&["info", "replication"]).contains("state=online"));
+    assert!(synced, "the replica follows");
+    shop.settle();
+    shop.cache.each(300, FILL);
+    let worker = shop.run(&["invalidate", "--follow"]).start();
+    replica.signal("STOP");
+    shop.database.sql("update users set name = 'a' where id < 50");
+    assert!(eventually(Duration::from_secs(20), || shop.cache.run(&["dbsize"]) == "750"), "the primary lost them");
+    // Longer than the worker waits for a word of the replica.
+    std::thread::sleep(Duration::from_millis(1_500));
+    assert!(!is_empty(&shop), "the rows wait");
+    replica.signal("CONT");
+    assert!(eventually(Duration::from_secs(40), || is_empty(&shop)), "drained");
+    assert_eq!(replica.run(&["dbsize"]), "750");
+    worker.signal("TERM");
+    worker.wait().expect(0).says("no replica of").says("its rows wait").says("0 rows left");
+}

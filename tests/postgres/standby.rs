@@ -46,3 +46,17 @@ fn a_standby_is_planned_by_structure_and_never_applied_to() {
     // The same policy on the primary is compared in full: the two spellings are one index.
     Run::new(&folder).args(["plan"]).env("DATABASE_URL", primary.url()).code(0).says("No changes");
 }
+
+#[test]
+fn a_plan_for_a_server_is_not_applied_to_a_copy_of_it() {
+    let original = Postgres::start();
+    original.sql("create table users (tenant_id int, email text, is_active bool, created_at timestamptz)");
+    let copy = original.standby();
+    copy.sql("select pg_promote()");
+    let folder = Folder::with_policy(POLICY);
+    let run = |server: &Postgres, args: &[&str]| Run::new(&folder).args(args).env("DATABASE_URL", server.url());
+    run(&original, &["plan", "-o", "plan.json"]).code(0);
+    run(&copy, &["apply", "--plan", "plan.json"]).code(4).says("postgres.shop");
+    assert_eq!(copy.sql("select count(*) from pg_indexes where tablename = 'users'"), "0");
+    run(&original, &["apply", "--plan", "plan.json"]).code(0);
+}

@@ -15,7 +15,7 @@ pub enum Place {
     File(PathBuf),
     /// A key of Redis.
     #[cfg(feature = "redis")]
-    Redis(super::redis::Key),
+    Redis(Box<super::redis::Key>),
 }
 
 /// Holds a place's lock until it is dropped.
@@ -50,7 +50,7 @@ impl Place {
                     url if url.contains("://") => redis.clone(),
                     target => context.neighbors.text(target, "url")?,
                 };
-                super::redis::Key::connect(&url, key, channel).await.map(Self::Redis)
+                super::redis::Key::connect(&url, key, channel).await.map(|key| Self::Redis(Box::new(key)))
             }
             _ => Err(Error::usage(format!("`{}` says nowhere to publish", context.target))),
         }

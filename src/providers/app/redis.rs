@@ -6,7 +6,7 @@ use redis::{Client, ConnectionInfo, IntoConnectionInfo, RedisError, Script};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Secret;
 use crate::provider::{Claim, Holder};
-use crate::providers::key_lock::{self, Lock};
+use crate::providers::key_lock::{self, Door, Lock};
 
 /// Writes if the key is as it was read, keeps its expiry, and tells the channel, all in one go: nobody is told of what was not written,
 /// and nothing is written that nobody is told of. ARGV: `1` if there was a value, that value, the new one, the channel or nothing.
@@ -20,6 +20,7 @@ const EXCHANGE: &str = "local now = redis.call('get', KEYS[1]) \
 
 /// A key of Redis.
 pub struct Key {
+    client: Client,
     connection: MultiplexedConnection,
     name: String,
     channel: Option<String>,
@@ -46,6 +47,19 @@ fn fault(error: RedisError) -> Error {
     if denied { error.hint("`evenkeel grants app` says what this user needs") } else { error }
 }
 
+impl key_lock::Door for Client {
+    async fn open(&self) -> Result<MultiplexedConnection> {
+        self.get_multiplexed_async_connection().await.map_err(|error| {
+            let error = fault(error);
+            if error.kind() == ErrorKind::Denied {
+                error
+            } else {
+                Error::new(ErrorKind::Unreachable, error.to_string())
+            }
+        })
+    }
+}
+
 impl Key {
     /// Connects.
     ///
@@ -58,15 +72,8 @@ impl Key {
         let info: ConnectionInfo = url.expose().into_connection_info().map_err(|_| wrong())?;
         let place = info.addr().to_string();
         let client = Client::open(info).map_err(|_| wrong())?;
-        let connection = client.get_multiplexed_async_connection().await.map_err(|error| {
-            let error = fault(error);
-            if error.kind() == ErrorKind::Denied {
-                error
-            } else {
-                Error::new(ErrorKind::Unreachable, error.to_string())
-            }
-        })?;
-        Ok(Self { connection, name, channel, place })
+        let connection = client.open().await?;
+        Ok(Self { client, connection, name, channel, place })
     }
 
     /// `host:port`.
@@ -115,7 +122,7 @@ impl Key {
     /// # Errors
     /// As the server says.
     pub async fn lock(&self, holder: &Holder) -> Result<Claim<Lock>> {
-        key_lock::take(self.connection.clone(), &self.lock_key(), holder).await.map_err(fault)
+        key_lock::take(self.client.clone(), self.connection.clone(), &self.lock_key(), holder).await.map_err(fault)
     }
 
     /// Deletes the lock, whoever holds it.

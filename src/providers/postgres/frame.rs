@@ -87,7 +87,7 @@ impl Provider for Postgres {
     async fn read(&self, scope: &Scope<'_, Spec>) -> Result<Reading<Site, Spec>> {
         let mut session = self.session.lock().await;
         let session: &mut Session = &mut session;
-        let (mut site, identity) = site::read(session, &self.settings).await?;
+        let (mut site, identity) = site::read(session, &self.settings, &self.endpoint.server()).await?;
         let mut found = Found { notes: self.endpoint.notes.clone(), ..Found::default() };
         if site.in_recovery {
             found

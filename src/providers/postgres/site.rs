@@ -123,7 +123,7 @@ const BLOCKERS: &str = "select 'waits for session ' || pid || ' of ' || coalesce
 ///
 /// # Errors
 /// As any statement.
-pub async fn read(session: &mut Session, settings: &Settings) -> Result<(Site, String)> {
+pub async fn read(session: &mut Session, settings: &Settings, server: &str) -> Result<(Site, String)> {
     let row = sqlx::query(SITE).fetch_one(&mut session.conn).await.map_err(failure::explain)?;
     let built = || -> Result<Site, sqlx::Error> {
         Ok(Site {
@@ -158,6 +158,7 @@ pub async fn read(session: &mut Session, settings: &Settings) -> Result<(Site, S
             format!("{}, open for {}", text::tame(&who), text::span(Duration::from_secs(age.unsigned_abs())))
         })
         .collect();
-    let identity = format!("{system}/{}", site.database);
+    // A copy of the server's files has the same identifier, so where it is reached tells it from the original.
+    let identity = format!("{system}/{} at {server}", site.database);
     Ok((site, identity))
 }

@@ -9,6 +9,7 @@ use redis::Pipeline;
 
 use super::glob::Glob;
 use super::pace::Pace;
+use super::pass::Place;
 use super::scan::{self, Expiry, Key, count_keys};
 use super::servers::{Node, Shape};
 use super::spread::{hash, mix};
@@ -106,7 +107,10 @@ pub async fn take(shape: &Shape, questions: &[Question], sample: Option<u64>, la
         _ => {
             let passes = shape.nodes.iter().map(async |node| {
                 let pace = Pace::watch(node, latency).await?;
-                scan::sweep(node, sole_pattern(questions), &pace, async |page| count(node, &page, &asked).await).await
+                scan::sweep(node, sole_pattern(questions), &pace, &Place::default(), async |page| {
+                    count(node, &page, &asked).await
+                })
+                .await
             });
             futures_util::future::try_join_all(passes).await?;
             None

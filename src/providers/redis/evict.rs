@@ -8,6 +8,7 @@ use redis::{Pipeline, Value};
 use super::fault;
 use super::glob::Glob;
 use super::pace::Pace;
+use super::pass::Place;
 use super::scan::{self, Key, OWN};
 use super::servers::{Node, Shape};
 use super::spread;
@@ -34,13 +35,14 @@ pub async fn evict(shape: &Shape, latency: Duration, evictions: &[Eviction]) -> 
             Sort::Pattern => patterns.push((at, Glob::new(&eviction.key), eviction)),
         }
     }
-    for (node, at) in shape.nodes.iter().zip(&by_node) {
+    for (node, at) in shape.nodes.iter().zip(&by_node).filter(|(_, at)| !at.is_empty()) {
         for at in at.chunks(BATCH) {
             let keys = at.iter().map(|at| (evictions[*at].key.as_bytes(), evictions[*at].within));
             for (at, answer) in at.iter().zip(send(node, keys).await?) {
                 came[*at] = answer;
             }
         }
+        node.replicated().await?;
     }
     if !patterns.is_empty() {
         let passes = shape.nodes.iter().map(|node| pass(node, latency, &patterns));
@@ -80,7 +82,8 @@ async fn pass(node: &Node, latency: Duration, patterns: &[(usize, Glob, &Evictio
         }
         Ok(())
     };
-    scan::sweep(node, sole, &pace, work).await?;
+    scan::sweep(node, sole, &pace, &Place::default(), work).await?;
+    node.replicated().await?;
     Ok(tally.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner))
 }
 

@@ -11,6 +11,7 @@ use redis::{Pipeline, Value};
 use super::census::veil;
 use super::fault::reply;
 use super::hot;
+use super::pass::broke_off;
 use super::pulse::Pulse;
 use super::rows::{self, Batch, Reach};
 use super::scan::{self, Expiry, Key, count_keys};
@@ -74,6 +75,7 @@ impl Fill {
         if self.warm.source.hot.is_some() {
             return servers.with(async |shape| self.refresh_hot(&shape, reach).await).await;
         }
+        let lives = servers.lives().await?;
         let pulse = Pulse::new(progress, "warming", self.rows);
         let failures = Mutex::new(Failures::default());
         // A cold cache takes one command a key: what is there refuses it. A warm one is asked first, as even a refused SET counts as a use.
@@ -89,6 +91,10 @@ impl Fill {
         pulse.finish();
         let failures = failures.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         match ended.err().or(failures.broken_off) {
+            // What was warm before a restart, or before another server took over, may be gone.
+            None if failures.count == 0 && servers.lives().await? != lives => {
+                Err(Error::new(ErrorKind::Transient, "a server was restarted or replaced while it was being warmed"))
+            }
             None if failures.count == 0 => Ok(()),
             None => {
                 let untold = failures.count - failures.first.len() as u64;
@@ -97,18 +103,7 @@ impl Fill {
                 Err(Error::new(ErrorKind::Partly, format!("{count} could not be warmed: {first}{more}"))
                     .hint("the others are warm; mend these rows and run it again"))
             }
-            Some(error) => {
-                let done = pulse.done();
-                if done == 0 {
-                    return Err(error);
-                }
-                let kind = if error.kind() == ErrorKind::Failed { ErrorKind::Partly } else { error.kind() };
-                let whole = Error::new(kind, format!("{error}; {} before that had been seen to", count_keys(done)));
-                Err(match error.next() {
-                    Some(hint) => whole.hint(hint),
-                    None => whole,
-                })
-            }
+            Some(error) => Err(broke_off(error, pulse.done(), "had been seen to")),
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 use redis::{Pipeline, Value};
 
 use super::pace::Pace;
+use super::pass::Place;
 use super::scan::{self, Expiry, Key};
 use super::servers::{Node, Shape};
 use super::warm::Warm;
@@ -42,7 +43,7 @@ pub async fn most_used(shape: &Shape, warm: &Warm, latency: Duration) -> Result<
             }
             Ok(())
         };
-        scan::sweep(node, Some(pattern), &pace, work).await
+        scan::sweep(node, Some(pattern), &pace, &Place::default(), work).await
     });
     futures_util::future::try_join_all(passes).await?;
     let heap = heap.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);

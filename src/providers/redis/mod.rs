@@ -14,6 +14,7 @@ mod hot;
 mod op;
 mod pace;
 mod parameter;
+mod pass;
 mod pulse;
 mod purge;
 mod reach;
@@ -30,7 +31,7 @@ mod ttl;
 mod warm;
 
 use std::collections::HashSet;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -57,7 +58,8 @@ pub struct Redis {
     identity: String,
     target: TargetId,
     neighbors: Neighbors,
-    servers: servers::Servers,
+    servers: Arc<servers::Servers>,
+    passes: pass::Passes,
     /// Rules and warm sets whose pass over all keys has just been completed: what it did is the best answer to the next look.
     settled: Mutex<HashSet<ResourceId>>,
 }
@@ -151,7 +153,7 @@ const GRANTS: Grants = Grants {
            +hello +client +ping +select +info +dbsize +role +scan +pttl +exists +object|idletime +object|freq \
            +config|get +hget +cluster|slots \
            ~*",
-    apply: "acl setuser {role} +config|set +config|rewrite +pexpire +unlink +set +get +getdel +hset +eval +evalsha +script|load +del",
+    apply: "acl setuser {role} +config|set +config|rewrite +pexpire +unlink +set +get +getdel +hset +eval +evalsha +script|load +del +wait",
 };
 
 impl Provider for Redis {
@@ -184,7 +186,7 @@ impl Provider for Redis {
             Depth::AsSet => settings.sample,
             Depth::Sample(keys) => Some(keys),
         };
-        let servers = servers::Servers::new(settings.clone());
+        let servers = Arc::new(servers::Servers::new(settings.clone()));
         servers.shape().await?;
         let identity = settings.identity()?;
         Ok(Self {
@@ -193,6 +195,7 @@ impl Provider for Redis {
             target: context.target,
             neighbors: context.neighbors,
             servers,
+            passes: pass::Passes::default(),
             settled: Mutex::default(),
         })
     }
@@ -212,14 +215,15 @@ impl Provider for Redis {
     }
 
     async fn lock(&self, holder: &Holder) -> Result<Claim<key_lock::Lock>> {
-        let take = async |shape: std::sync::Arc<servers::Shape>| {
-            key_lock::take(shape.owner(LOCK.as_bytes()).link(), LOCK, holder).await.map_err(fault::fault)
+        let take = async |shape: Arc<servers::Shape>| {
+            let door = Door(self.servers.clone());
+            key_lock::take(door, shape.owner(LOCK.as_bytes()).link(), LOCK, holder).await.map_err(fault::fault)
         };
         self.servers.with(take).await
     }
 
     async fn unlock(&self) -> Result<String> {
-        let break_open = async |shape: std::sync::Arc<servers::Shape>| {
+        let break_open = async |shape: Arc<servers::Shape>| {
             key_lock::break_open(shape.owner(LOCK.as_bytes()).link(), LOCK).await.map_err(fault::fault)
         };
         self.servers.with(break_open).await
@@ -232,5 +236,15 @@ impl Provider for Redis {
     async fn evict(&self, evictions: &[Eviction]) -> Result<Vec<Evicted>> {
         let latency = self.settings.max_latency.std();
         self.servers.with(async |shape| evict::evict(&shape, latency, evictions).await).await
+    }
+}
+
+/// To the server that has the lock's key.
+struct Door(Arc<servers::Servers>);
+
+impl key_lock::Door for Door {
+    async fn open(&self) -> Result<redis::aio::MultiplexedConnection> {
+        self.0.forget().await;
+        Ok(self.0.shape().await?.owner(LOCK.as_bytes()).link())
     }
 }

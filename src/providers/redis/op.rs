@@ -50,11 +50,18 @@ impl Redis {
         match op {
             Op::Configure(configure) => self.servers.with(async |shape| configure.run(&shape).await).await,
             Op::Enforce(id, enforce) => {
-                self.servers.with(async |shape| enforce.run(&shape, latency, progress).await).await?;
+                let pass = self.passes.of(id);
+                self.servers.with(async |shape| enforce.run(&shape, latency, &pass, progress).await).await?;
+                self.passes.end(id);
                 self.settle(id);
                 Ok(())
             }
-            Op::Sweep(_, sweep) => self.servers.with(async |shape| sweep.run(&shape, latency, progress).await).await,
+            Op::Sweep(id, sweep) => {
+                let pass = self.passes.of(id);
+                self.servers.with(async |shape| sweep.run(&shape, latency, &pass, progress).await).await?;
+                self.passes.end(id);
+                Ok(())
+            }
             Op::Fill(id, fill) => {
                 fill.run(&self.servers, &self.reach(), progress).await?;
                 self.settle(id);

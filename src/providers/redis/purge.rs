@@ -1,6 +1,7 @@
 //! Purges: keys that go once per token, and the mark on the server that says it was done.
 
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use redis::Pipeline;
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::glob::Glob;
 use super::pace::Pace;
+use super::pass::Pass;
 use super::pulse::Pulse;
 use super::scan::{self, Key};
 use super::servers::{Node, Shape};
@@ -128,12 +130,12 @@ impl fmt::Display for Sweep {
 
 impl Sweep {
     /// Runs it. The mark comes last: it reaches a replica after every deletion, so one that takes over with the mark has them all, and
-    /// a run that was cut short is done again from the start.
+    /// what was cut short goes on where it was.
     ///
     /// # Errors
     /// The first refusal.
-    pub async fn run(&self, shape: &Shape, latency: Duration, progress: &Progress) -> Result<()> {
-        if self.purge.mode == Mode::Delayed {
+    pub async fn run(&self, shape: &Shape, latency: Duration, pass: &Pass, progress: &Progress) -> Result<()> {
+        if self.purge.mode == Mode::Delayed && pass.begins() {
             let delay = self.purge.delay();
             progress.tell(format!("waiting {delay}"), 0, 0);
             tokio::time::sleep(delay.std()).await;
@@ -149,16 +151,22 @@ impl Sweep {
                 _ => None,
             };
             let passes = shape.nodes.iter().map(async |node| {
+                let place = pass.on(node).await?;
                 let pace = Pace::watch(node, latency).await?;
                 let work = async |mut keys: Vec<Key>| {
                     if sole.is_none() {
                         keys.retain(|key| globs.iter().any(|glob| glob.matches(key)));
                     }
-                    self.drop_keys(node, keys, shape, &pulse).await
+                    let count = keys.len() as u64;
+                    self.drop_keys(node, keys, shape, &pulse).await?;
+                    place.changed.fetch_add(count, Ordering::Relaxed);
+                    Ok(())
                 };
-                scan::sweep(node, sole, &pace, work).await
+                scan::sweep(node, sole, &pace, &place, work).await
             });
-            futures_util::future::try_join_all(passes).await?;
+            futures_util::future::try_join_all(passes)
+                .await
+                .map_err(|error| pass.broke_off(error, "had been purged"))?;
         }
         let mut mark = redis::cmd("HSET");
         mark.arg(MARKS).arg(&self.field).arg(&self.purge.token);

@@ -264,7 +264,10 @@ impl Redis {
         let census = census::take(shape, &questions, self.settings.sample, self.settings.max_latency.std()).await?;
         if let Some(sampled) = census.sampled {
             let of = count_keys(census.keys);
-            reading.notes.push(format!("estimated from {sampled} of {of}; a rule that few keys break may look kept"));
+            reading.notes.push(format!(
+                "estimated from {} of {of}; a rule that few keys break may look kept",
+                crate::model::text::thousands(sampled)
+            ));
         }
         for ((id, spec, mark), tally) in about.into_iter().zip(&census.tallies) {
             let want = scope.wanted.iter().find(|want| want.id == *id).and_then(|want| want.spec.clone());

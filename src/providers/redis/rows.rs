@@ -215,7 +215,8 @@ async fn read_http(url: String, mut filling: Filling, batches: mpsc::Sender<Resu
     // Its own text repeats the address, which is shown anyway, without query: that may hold a token.
     let shown = url.split('?').next().unwrap_or_default().to_owned();
     let failed = move |error: reqwest::Error| {
-        let kind = if error.is_timeout() || error.is_connect() || error.is_body() {
+        // A body that ends before its end is told as one that cannot be decoded.
+        let kind = if error.is_timeout() || error.is_connect() || error.is_body() || error.is_decode() {
             ErrorKind::Transient
         } else {
             ErrorKind::Failed

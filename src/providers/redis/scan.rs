@@ -5,6 +5,7 @@ use redis::{Cmd, Pipeline, Value};
 
 use super::fault::{fault, reply};
 use super::pace::Pace;
+use super::pass::Place;
 use super::servers::Node;
 use crate::error::{Error, Result};
 use crate::model::text;
@@ -18,7 +19,8 @@ pub const OWN: &str = "evenkeel:";
 /// A key as the server has it: any bytes.
 pub type Key = Vec<u8>;
 
-/// Hands every page of a server's keys to `work`, several at a time. A key that is there all along comes at least once, maybe twice.
+/// Hands every page of a server's keys from `place` on to `work`, several at a time. A key that is there all along comes at least once,
+/// maybe twice. `place` moves on as pages are done.
 ///
 /// # Errors
 /// The first that a page or its work meets.
@@ -26,20 +28,31 @@ pub async fn sweep<W: Future<Output = Result<()>>>(
     node: &Node,
     pattern: Option<&str>,
     pace: &Pace,
+    place: &Place,
     mut work: impl FnMut(Vec<Key>) -> W,
 ) -> Result<()> {
-    pages(node, pattern, pace)
-        .map(|page| match page {
-            Ok(keys) => futures_util::future::Either::Left(work(keys)),
-            Err(error) => futures_util::future::Either::Right(std::future::ready(Err(error))),
+    let done = pages(node, pattern, pace, place.cursor())
+        .map(|page| {
+            let work = page.map(|(keys, next)| (work(keys), next));
+            async move {
+                let (work, next) = work?;
+                work.await?;
+                Ok::<_, Error>(next)
+            }
         })
-        .buffer_unordered(IN_HAND)
-        .try_for_each(|()| std::future::ready(Ok(())))
-        .await
+        .buffered(IN_HAND);
+    let mut done = std::pin::pin!(done);
+    while let Some(next) = done.try_next().await? {
+        place.reach(next);
+    }
+    Ok(())
 }
 
-fn pages(node: &Node, pattern: Option<&str>, pace: &Pace) -> impl Stream<Item = Result<Vec<Key>>> {
-    try_unfold(Some(0), move |cursor: Option<u64>| async move {
+/// The keys of a page, and where the next one begins.
+type Page = (Vec<Key>, Option<u64>);
+
+fn pages(node: &Node, pattern: Option<&str>, pace: &Pace, start: Option<u64>) -> impl Stream<Item = Result<Page>> {
+    try_unfold(start, move |cursor: Option<u64>| async move {
         let Some(cursor) = cursor else { return Ok(None) };
         pace.rest().await;
         let mut scan = redis::cmd("SCAN");
@@ -49,7 +62,8 @@ fn pages(node: &Node, pattern: Option<&str>, pace: &Pace) -> impl Stream<Item = 
         }
         scan.arg("COUNT").arg(pace.page());
         let (next, keys) = page(node.link().send_packed_command(&scan).await.map_err(fault)?)?;
-        Ok(Some((keys, (next != 0).then_some(next))))
+        let next = (next != 0).then_some(next);
+        Ok(Some(((keys, next), next)))
     })
 }
 

@@ -17,6 +17,8 @@ use crate::error::{Error, ErrorKind, Result};
 const ANSWER: Duration = Duration::from_secs(30);
 /// How long one connection may take to open.
 const OPEN: Duration = Duration::from_secs(5);
+/// How long a replica may take to confirm what was written.
+const CONFIRMED: Duration = Duration::from_secs(1);
 
 /// The servers of a target.
 #[derive(Debug)]
@@ -73,9 +75,24 @@ impl Servers {
             Err(error) => Err(error),
         };
         if result.as_ref().is_err_and(fault::is_stale) {
-            *self.found.lock().await = None;
+            self.forget().await;
         }
         result
+    }
+
+    /// The lives of all servers: the same as before where none was restarted and no other took over.
+    ///
+    /// # Errors
+    /// As for [`Self::with`].
+    pub async fn lives(&self) -> Result<Vec<String>> {
+        let lives =
+            async |shape: Arc<Shape>| futures_util::future::try_join_all(shape.nodes.iter().map(Node::life)).await;
+        self.with(lives).await
+    }
+
+    /// Has them found anew when they are needed next.
+    pub async fn forget(&self) {
+        *self.found.lock().await = None;
     }
 
     async fn find(&self) -> Result<Shape> {
@@ -221,6 +238,38 @@ impl Node {
     /// As connecting does.
     pub async fn another(&self) -> Result<MultiplexedConnection> {
         open(&self.client, &self.address).await
+    }
+
+    /// What tells this life of the server from the one after a restart, and from any other server.
+    ///
+    /// # Errors
+    /// What the server or the connection says.
+    pub async fn life(&self) -> Result<String> {
+        let mut ask = redis::cmd("INFO");
+        ask.arg("server");
+        let about: String = self.query(ask).await?;
+        let life = about.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap_or_default();
+        Ok(life.trim_end().to_owned())
+    }
+
+    /// Waits until a replica has what was written over this connection, where the server has replicas: what only the primary knows is
+    /// lost if another takes over.
+    ///
+    /// # Errors
+    /// `Transient` when none of them confirms it in time.
+    pub async fn replicated(&self) -> Result<()> {
+        let role: Vec<Value> = self.query(redis::cmd("ROLE").take()).await?;
+        if !matches!(role.get(2), Some(Value::Array(replicas)) if !replicas.is_empty()) {
+            return Ok(());
+        }
+        let mut wait = redis::cmd("WAIT");
+        wait.arg(1).arg(CONFIRMED.as_millis());
+        match self.query::<u64>(wait).await? {
+            0 => {
+                Err(Error::new(ErrorKind::Transient, format!("no replica of {} confirmed the deletions", self.address)))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Sends one command.

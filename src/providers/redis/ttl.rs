@@ -1,7 +1,7 @@
 //! TTL rules: every key of a pattern expires within a range. What breaks a rule, and the pass that mends it.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use redis::{Cmd, Pipeline, Value};
 use schemars::JsonSchema;
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::glob::Glob;
 use super::pace::Pace;
+use super::pass::{Pass, Place};
 use super::pulse::Pulse;
 use super::scan::{self, Expiry, Key};
 use super::servers::{Node, Shape};
@@ -138,7 +139,7 @@ impl fmt::Display for Enforce {
             let high = low + min.as_millis() * u64::from(jitter.get()) / 100;
             write!(f, "; pexpire KEY ({low}..{high}, by the key) gt where it would be gone {min} after its last use")?;
         }
-        max_keys.map_or(Ok(()), |max| write!(f, "; at most {max} keys"))
+        max_keys.map_or(Ok(()), |max| write!(f, "; at most {}", scan::count_keys(max)))
     }
 }
 
@@ -148,20 +149,26 @@ impl Enforce {
     ///
     /// # Errors
     /// The first refusal; every key before it stays mended.
-    pub async fn run(&self, shape: &Shape, latency: std::time::Duration, progress: &Progress) -> Result<()> {
+    pub async fn run(
+        &self,
+        shape: &Shape,
+        latency: std::time::Duration,
+        pass: &Pass,
+        progress: &Progress,
+    ) -> Result<()> {
         let pulse = Pulse::new(progress, "enforcing", self.keys);
-        let changed = AtomicU64::new(0);
         let passes = shape.nodes.iter().map(async |node| {
+            let place = pass.on(node).await?;
             let pace = Pace::watch(node, self.rule.latency(latency)).await?;
-            let work = async |keys: Vec<Key>| self.page(node, keys, &changed, &pulse).await;
-            scan::sweep(node, Some(&self.rule.pattern), &pace, work).await
+            let work = async |keys: Vec<Key>| self.page(node, keys, pass, &place, &pulse).await;
+            scan::sweep(node, Some(&self.rule.pattern), &pace, &place, work).await
         });
-        futures_util::future::try_join_all(passes).await?;
+        futures_util::future::try_join_all(passes).await.map_err(|error| pass.broke_off(error, "had been changed"))?;
         pulse.finish();
         Ok(())
     }
 
-    async fn page(&self, node: &Node, keys: Vec<Key>, changed: &AtomicU64, pulse: &Pulse<'_>) -> Result<()> {
+    async fn page(&self, node: &Node, keys: Vec<Key>, pass: &Pass, place: &Place, pulse: &Pulse<'_>) -> Result<()> {
         let mut mend = Pipeline::with_capacity(keys.len());
         let mut short = Vec::new();
         for (key, expiry) in keys.iter().zip(scan::expiries(node, keys.iter().map(Vec::as_slice)).await?) {
@@ -181,15 +188,21 @@ impl Enforce {
             }
         }
         let count = mend.len() as u64;
-        let before = changed.fetch_add(count, Ordering::Relaxed);
         if let Some(max) = self.rule.max_keys
-            && before + count > max
+            && pass.changed() + count > max
         {
             return Err(Error::failed(format!("more than {} break the rule", scan::count_keys(max)))
                 .hint("raise `max_keys` if that is right"));
         }
-        for answer in scan::send(node, &mend).await? {
-            scan::number(&answer)?;
+        // Counted before it is sent: beside it another page may be on its way, and together they must not be too many.
+        place.changed.fetch_add(count, Ordering::Relaxed);
+        let sent = scan::send(node, &mend).await;
+        if let Err(error) =
+            sent.and_then(|answers| answers.iter().try_for_each(|answer| scan::number(answer).map(drop)))
+        {
+            // Nobody knows how many of them; a later try counts them again.
+            place.changed.fetch_sub(count, Ordering::Relaxed);
+            return Err(error);
         }
         pulse.beat(keys.len() as u64);
         Ok(())

@@ -158,6 +158,15 @@ fn fact(name: &str, value: &Value) -> String {
         (_, Some(bytes), Some(stem)) => format!("{} {}", words(stem), text::size(bytes)),
         (_, Some(number), None) => format!("{} {}", words(name), text::thousands(number)),
         (Value::String(value), ..) => format!("{} {value}", words(name)),
+        // A histogram, or a few examples: their own words, without the marks of a file format.
+        (Value::Object(parts), ..) => {
+            let parts: Vec<_> = parts.iter().map(|(name, value)| fact(name, value)).collect();
+            format!("{} ({})", words(name), parts.join(", "))
+        }
+        (Value::Array(parts), ..) if parts.iter().all(Value::is_string) => {
+            let parts: Vec<_> = parts.iter().filter_map(Value::as_str).map(text::tame).collect();
+            format!("{} ({})", words(name), parts.join(", "))
+        }
         (value, ..) => format!("{} {}", words(name), crate::model::value::show(value)),
     }
 }
