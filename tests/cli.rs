@@ -1,5 +1,7 @@
 //! The program from outside: what people get wrong, what they are told, and the exit code that scripts see.
 
+#[cfg(feature = "sqlite")]
+mod demo;
 mod input;
 mod journal;
 #[cfg(feature = "postgres")]

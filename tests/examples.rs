@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::kit::{Backend, Folder, Haproxy, Run, Sqlite, haproxy_binary};
+use crate::kit::{Backend, Certificate, Folder, Haproxy, Run, Sqlite, free_port, haproxy_binary, seen};
 
 /// Copies the files of a folder of the project into the test's own.
 fn copy(from: &str, folder: &Folder, to: &str) {
@@ -202,13 +202,27 @@ fn the_haproxy_example_goes_as_it_says() {
 fn the_haproxy_policy_is_planned() {
     let (balancer, _nodes, _) = pool();
     let folder = balancer.folder();
+    let (port, place) = (free_port(), folder.write("site.pem", &Certificate::new(&["example.com"]).bundle()));
+    let bind = format!("frontend www\n    bind 127.0.0.1:{port} ssl crt {}\n", place.display());
+    balancer.edit("frontend www\n", &bind);
+    balancer.reload();
     let policy = text("policies/haproxy.toml").replace("/run/haproxy/", "").replace("/run/haproxy-", "");
+    let (new, policy) = certified(folder, &policy);
     let policy =
         policy.replace("/etc/haproxy/haproxy.cfg\"", &format!("haproxy.cfg\"\nbinary = \"{}\"", haproxy_binary()));
     folder.write("policies/haproxy.toml", &policy);
     let run = |args: &[&str]| Run::new(folder).args(args).env("HAPROXY_COOKIE_KEY", "a-key-by-chance");
     run(&["apply", "--yes"]).code(0).says("Applied: ").hides("a-key-by-chance");
     run(&["plan", "--detailed-exitcode"]).code(0).says("No changes");
+    assert!(new.is(seen(port, &[]).as_ref()));
+}
+
+/// A policy with a certificate of this folder in the place of its own.
+fn certified(folder: &Folder, policy: &str) -> (Certificate, String) {
+    let new = Certificate::new(&["example.com"]);
+    let (pem, key) = (folder.write("new.crt", &new.pem), folder.write("new.key", &new.key));
+    let policy = policy.replace("/etc/ssl/certs/example.com.crt", &pem.display().to_string());
+    (new, policy.replace("/etc/ssl/private/example.com.key", &key.display().to_string()))
 }
 
 #[cfg(feature = "http")]
@@ -323,15 +337,22 @@ fn the_nginx_policy_is_planned() {
     let folder = Folder::new();
     let nodes = ["server-1", "server-2"].map(|name| (name, Backend::start(name, folder.file(name))));
     let known: Vec<_> = nodes.iter().map(|(name, node)| (*name, node)).collect();
-    let balancer = Nginx::start("upstream web {\n    server [server-1];\n}\n", &known);
+    let (port, old) = (free_port(), Certificate::new(&["example.com"]));
+    let (pem, key) = (folder.write("old.crt", &old.pem), folder.write("old.key", &old.key));
+    let (pem, key) = (pem.display(), key.display());
+    let tls = format!("    listen 127.0.0.1:{port} ssl;\n    ssl_certificate {pem};\n    ssl_certificate_key {key};\n");
+    let block = format!("server {{\n{tls}    location / {{ proxy_pass http://web; }}\n}}\n");
+    let balancer = Nginx::start(&format!("upstream web {{\n    server [server-1];\n}}\n{block}"), &known);
     let place = balancer.folder().path().display().to_string();
     let policy = text("policies/nginx.toml")
         .replace("/etc/nginx", &place)
         .replace("/run/nginx.pid\"", &format!("{place}/nginx.pid\"\nbinary = \"{}\"", nginx_binary()))
         .replace("192.168.1.10:3000", &nodes[0].1.address())
         .replace("192.168.1.11:3000", &nodes[1].1.address());
+    let (new, policy) = certified(&folder, &policy);
     folder.write("policies/nginx.toml", &policy);
-    Run::new(&folder).args(["apply", "--yes"]).code(0).says("add node server-2");
+    Run::new(&folder).args(["apply", "--yes", "--allow", "listener"]).code(0).says("add node server-2");
+    assert!(new.is(seen(port, &[]).as_ref()));
     Run::new(&folder).args(["plan", "--detailed-exitcode"]).code(0).says("No changes");
     assert!(balancer.config().contains("keepalive 10;"), "{}", balancer.config());
 }

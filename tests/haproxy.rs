@@ -1,15 +1,18 @@
 //! HAProxy under load and in trouble: no request fails while nodes come, change and leave, and what goes wrong is told and put back.
 
 mod corpus;
+mod file;
 mod sticky;
 mod tls;
 
+use std::ops::Deref;
 use std::time::{Duration, Instant};
 
-use crate::kit::{Backend, Client, Folder, Haproxy, Load, Run, eventually, free_port};
+use crate::kit::{Bench, Certificate, Client, Folder, Haproxy, Load, Wrk, eventually, free_port, seen};
 
 const POOL: &str = "    balance roundrobin
     option httpchk GET /health
+    timeout check 5s
     default-server inter 200ms rise 1 fall 2 check
     server n1 [n1] weight 10
     server n2 [n2] weight 10
@@ -17,9 +20,16 @@ const POOL: &str = "    balance roundrobin
 ";
 
 struct Pool {
-    folder: Folder,
-    nodes: Vec<(&'static str, Backend)>,
+    bench: Bench,
     balancer: Haproxy,
+}
+
+impl Deref for Pool {
+    type Target = Bench;
+
+    fn deref(&self) -> &Bench {
+        &self.bench
+    }
 }
 
 impl Pool {
@@ -28,39 +38,21 @@ impl Pool {
     }
 
     fn with(frontend: &str, pool: &str) -> Self {
-        let folder = Folder::new();
-        let names = ["n1", "n2", "n3", "n4", "n5"];
-        let nodes: Vec<_> =
-            names.iter().map(|name| (*name, Backend::start(name, folder.file(&format!("sick-{name}"))))).collect();
-        let known: Vec<_> = nodes.iter().map(|(name, node)| (*name, node)).collect();
-        let balancer = Haproxy::with_frontend(frontend, pool, &known);
+        let bench = Bench::start();
+        let balancer = Haproxy::with_frontend(frontend, pool, &bench.known());
         let serving = |server: &String| server.starts_with("n1 ");
         assert!(eventually(Duration::from_secs(10), || balancer.servers().iter().any(serving)));
-        Self { folder, nodes, balancer }
+        Self { bench, balancer }
     }
 
     /// A policy of these resources; `[name]` stands for the address of a node.
     fn policy(&self, settings: &str, resources: &str) {
-        let text = format!("{}{settings}\n{resources}", self.balancer.target());
-        let text =
-            self.nodes.iter().fold(text, |text, (name, node)| text.replace(&format!("[{name}]"), &node.address()));
-        self.folder.write("policies/web.toml", &text);
+        self.wants(&format!("{}{settings}\n{resources}", self.balancer.target()));
     }
 
-    fn run(&self, args: &[&str]) -> Run {
-        Run::new(&self.folder).args(args)
-    }
-
-    #[track_caller]
-    fn apply(&self, allow: &[&str]) {
-        let mut args = vec!["apply", "--yes"];
-        args.extend(allow.iter().flat_map(|code| ["--allow", code]));
-        self.run(&args).code(0);
-        self.run(&["plan", "--detailed-exitcode"]).code(0).says("No changes");
-    }
-
-    fn sick(&self, name: &str) {
-        self.folder.write(&format!("sick-{name}"), "");
+    fn is_down(&self, name: &str) -> bool {
+        let start = format!("web,{name},");
+        self.balancer.ask("show stat web 4 -1").lines().any(|line| line.starts_with(&start) && line.contains(",DOWN"))
     }
 
     /// The names of the servers that run, in order.
@@ -72,9 +64,14 @@ impl Pool {
 
 #[test]
 fn no_request_fails_while_nodes_come_change_and_leave_and_it_reloads() {
-    let pool = Pool::start();
+    let (old, new) = (Certificate::new(&["a.example"]), Certificate::new(&["a.example"]));
+    let (served, secure) = (Folder::new(), free_port());
+    let place = served.write("site.pem", &old.bundle());
+    let pool = Pool::with(&format!("    bind 127.0.0.1:{secure} ssl crt {}\n", place.display()), POOL);
     let clients = [Client::KeepAlive, Client::KeepAlive, Client::KeepAlive, Client::Single, Client::Single];
     let load = Load::start(pool.balancer.port(), &clients);
+    let crowds = [format!("http://127.0.0.1:{}/", pool.balancer.port()), format!("https://127.0.0.1:{secure}/")];
+    let crowds = crowds.map(|url| Wrk::paced(&url, 100));
     pool.policy("", "[haproxy.web.node.n4]\naddress = \"[n4]\"\nweight = 10\n");
     pool.apply(&[]);
     assert!(eventually(Duration::from_secs(10), || pool.nodes[3].1.served() > 0), "n4 takes requests");
@@ -83,6 +80,11 @@ fn no_request_fails_while_nodes_come_change_and_leave_and_it_reloads() {
     assert!(eventually(Duration::from_secs(10), || pool.nodes[4].1.served() > 0), "n5 takes requests");
     pool.policy("", "[haproxy.web.node.n3]\nstate = \"drain\"\n");
     pool.apply(&["removes-capacity"]);
+    let (pem, key) = (pool.folder.write("new.crt", &new.pem), pool.folder.write("new.key", &new.key));
+    let files = format!("certificate = \"{}\"\nkey = \"{}\"\n", pem.display(), key.display());
+    pool.policy("", &format!("[haproxy.web.tls]\n{files}"));
+    pool.apply(&[]);
+    assert!(new.is(seen(secure, &[]).as_ref()));
     pool.policy(
         "",
         "[haproxy.web.balance]\nalgorithm = \"least-connections\"\n[haproxy.web.health]\ninterval = \"300ms\"\n",
@@ -93,7 +95,12 @@ fn no_request_fails_while_nodes_come_change_and_leave_and_it_reloads() {
     let (good, bad) = load.stop();
     assert_eq!(bad, [""; 0], "of {good}");
     assert!(good > 500, "{good} requests are hardly a load");
+    for crowd in crowds {
+        let good = crowd.end().none_failed();
+        assert!(good > 1000, "{good} requests are hardly a crowd");
+    }
     assert_eq!(pool.names(), "n2 n4");
+    assert!(new.is(seen(secure, &[]).as_ref()), "also after the reload");
     let reloads = pool.balancer.master("show proc");
     assert!(reloads.contains("[failed: 0]"), "{reloads}");
 }
@@ -122,21 +129,56 @@ fn a_node_that_is_not_healthy_at_its_new_address_goes_back() {
 }
 
 #[test]
+fn a_node_that_is_not_healthy_is_not_taken_back() {
+    let pool = Pool::start();
+    pool.balancer.ask("set server web/n2 state drain");
+    pool.sick("n2");
+    pool.policy("health_timeout = \"1s\"\n", "[haproxy.web.node.n2]\nstate = \"ready\"\n");
+    let output = pool.run(&["apply", "--yes", "--allow", "readmits-node"]).code(1);
+    output.says("`n2` stays drained").says("not healthy within 1s");
+    assert!(pool.balancer.servers()[1].contains("admin 8"), "{:?}", pool.balancer.servers());
+    pool.well("n2");
+    pool.apply(&["readmits-node"]);
+    assert!(pool.balancer.servers()[1].contains("admin 0"), "{:?}", pool.balancer.servers());
+}
+
+#[test]
 fn a_backend_that_died_since_the_plan_keeps_a_node_from_leaving() {
     let pool = Pool::start();
     pool.policy("min_healthy = 2\n", "[haproxy.web.node.n3]\nabsent = true\n");
     pool.run(&["plan"]).code(0).says("removes-capacity  1 of 3 nodes, 2 healthy stay");
     pool.sick("n1");
-    let down = || {
-        pool.balancer
-            .ask("show stat web 4 -1")
-            .lines()
-            .any(|line| line.starts_with("web,n1,") && line.contains(",DOWN,"))
-    };
-    assert!(eventually(Duration::from_secs(10), down), "n1 goes down");
+    assert!(eventually(Duration::from_secs(10), || pool.is_down("n1")), "n1 goes down");
     let output = pool.run(&["apply", "--yes", "--allow", "removes-capacity"]).code(6);
     output.says("below-minimum").says("1 of 2 nodes healthy, `min_healthy` is 2");
     assert_eq!(pool.names(), "n1 n2 n3");
+}
+
+#[test]
+fn a_backend_that_dies_during_an_apply_keeps_another_from_leaving() {
+    let pool = Pool::start();
+    pool.sick("n4");
+    // n4 is waited for while n1 dies.
+    pool.policy(
+        "min_healthy = 3\n",
+        "[haproxy.web.node.n4]\naddress = \"[n4]\"\n[haproxy.web.node.n2]\nabsent = true\n",
+    );
+    let load = Load::start(pool.balancer.port(), &[Client::KeepAlive, Client::Single]);
+    let run = pool.run(&["apply", "--yes", "--allow", "removes-capacity"]).start();
+    assert!(eventually(Duration::from_secs(10), || pool.names() == "n1 n2 n3 n4"), "{}", pool.names());
+    pool.sick("n1");
+    assert!(eventually(Duration::from_secs(10), || pool.is_down("n1")), "n1 goes down");
+    pool.well("n4");
+    let output = run.wait().expect(7).says("Applied in part: 1 done, 1 failed");
+    output.says("without `n2` only 2 nodes of `web` would be healthy, not 3; nothing was done");
+    assert_eq!(pool.names(), "n1 n2 n3 n4", "n4 came and n2 stays");
+    assert!(pool.balancer.servers()[1].contains("admin 0"), "and serves: {:?}", pool.balancer.servers());
+    pool.well("n1");
+    assert!(eventually(Duration::from_secs(10), || !pool.is_down("n1")), "n1 comes up");
+    pool.apply(&["removes-capacity"]);
+    assert_eq!(pool.names(), "n1 n3 n4");
+    let (good, bad) = load.stop();
+    assert!(good > 0 && bad.is_empty(), "{good} {bad:?}");
 }
 
 #[test]
@@ -209,7 +251,7 @@ fn killed_while_a_node_moves_the_next_apply_brings_it_back() {
     assert!(eventually(Duration::from_secs(10), moving), "{:?}", pool.balancer.servers());
     run.signal("KILL");
     run.wait();
-    std::fs::remove_file(pool.folder.file("sick-n5")).expect("it gets well");
+    pool.well("n5");
     pool.run(&["plan"]).code(0).says("`n2` is out of service since a run that was cut short");
     pool.apply(&["removes-capacity"]);
     let state = pool.balancer.servers();
@@ -227,7 +269,7 @@ fn killed_while_a_node_comes_the_next_apply_admits_it() {
     run.signal("KILL");
     run.wait();
     assert_eq!(pool.nodes[3].1.served(), 0, "it takes no request before it is known to be well");
-    std::fs::remove_file(pool.folder.file("sick-n4")).expect("it gets well");
+    pool.well("n4");
     pool.apply(&[]);
     assert!(pool.balancer.servers()[3].contains("admin 0 weight 10"), "{:?}", pool.balancer.servers());
 }
@@ -257,7 +299,7 @@ fn a_file_edited_between_plan_and_apply_keeps_the_edit() {
     let run = pool.run(&["apply", "--yes"]).start();
     assert!(eventually(Duration::from_secs(10), || pool.names() == "n1 n2 n3 n4"), "{}", pool.names());
     pool.balancer.edit("# The end.", "# Somebody was here.");
-    std::fs::remove_file(pool.folder.file("sick-n4")).expect("it gets well");
+    pool.well("n4");
     run.wait().expect(1).says("was changed by somebody else");
     assert!(pool.balancer.config().contains("# Somebody was here.") && !pool.balancer.config().contains("server n4"));
     pool.apply(&[]);

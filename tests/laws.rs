@@ -74,7 +74,7 @@ laws!(on_postgres, super::postgres::Shop:
     steady::planning_writes_nothing,
 );
 
-laws!(on_haproxy, super::haproxy::Pool:
+laws!(on_haproxy, super::haproxy::Pool<super::subject::Both>:
     approval::a_plan_edited_by_hand_is_refused,
     approval::a_plan_for_another_system_is_refused,
     approval::a_stale_plan_is_refused,
@@ -89,7 +89,22 @@ laws!(on_haproxy, super::haproxy::Pool:
     steady::planning_writes_nothing,
 );
 
-laws!(on_nginx, super::nginx::Pool:
+// Each file is written whole: too short a moment to be interrupted in.
+laws!(on_haproxy_file, super::haproxy::Pool<super::subject::FileOnly>:
+    approval::a_plan_edited_by_hand_is_refused,
+    approval::a_plan_for_another_system_is_refused,
+    approval::a_stale_plan_is_refused,
+    approval::an_approved_plan_is_applied_and_may_be_applied_again,
+    honest::what_cannot_be_read_makes_the_plan_incomplete,
+    lock::two_concurrent_runs_one_waits_or_names_the_holder,
+    secret::no_output_holds_a_secret,
+    steady::an_outside_edit_drifts_at_exactly_its_address,
+    steady::applied_once_the_plan_is_empty_and_applying_does_nothing,
+    steady::exported_the_plan_is_empty,
+    steady::planning_writes_nothing,
+);
+
+laws!(on_nginx, super::nginx::Pool<super::subject::Both>:
     approval::a_plan_edited_by_hand_is_refused,
     approval::a_plan_for_another_system_is_refused,
     approval::a_stale_plan_is_refused,
@@ -97,6 +112,21 @@ laws!(on_nginx, super::nginx::Pool:
     honest::what_cannot_be_read_makes_the_plan_incomplete,
     lock::an_interrupted_run_finishes_its_step_and_says_the_rest,
     lock::two_concurrent_runs_one_waits_or_names_the_holder,
+    secret::no_output_holds_a_secret,
+    steady::an_outside_edit_drifts_at_exactly_its_address,
+    steady::applied_once_the_plan_is_empty_and_applying_does_nothing,
+    steady::exported_the_plan_is_empty,
+    steady::planning_writes_nothing,
+);
+
+laws!(on_nginx_file, super::nginx::Pool<super::subject::FileOnly>:
+    approval::a_plan_edited_by_hand_is_refused,
+    approval::a_plan_for_another_system_is_refused,
+    approval::a_stale_plan_is_refused,
+    approval::an_approved_plan_is_applied_and_may_be_applied_again,
+    honest::what_cannot_be_read_makes_the_plan_incomplete,
+    lock::two_concurrent_runs_one_waits_or_names_the_holder,
+    secret::no_output_holds_a_secret,
     steady::an_outside_edit_drifts_at_exactly_its_address,
     steady::applied_once_the_plan_is_empty_and_applying_does_nothing,
     steady::exported_the_plan_is_empty,
@@ -233,14 +263,28 @@ laws!(disturbed_on_caddy, super::caddy::Pool<super::caddy::Both>:
 );
 
 #[cfg(feature = "crash-points")]
-laws!(disturbed_on_haproxy, super::haproxy::Pool:
+laws!(disturbed_on_haproxy, super::haproxy::Pool<super::subject::Both>:
     crash::failed_at_any_step_it_converges,
     crash::killed_after_any_step_it_converges,
     crash::killed_before_any_step_it_converges,
 );
 
 #[cfg(feature = "crash-points")]
-laws!(disturbed_on_nginx, super::nginx::Pool:
+laws!(disturbed_on_haproxy_file, super::haproxy::Pool<super::subject::FileOnly>:
+    crash::failed_at_any_step_it_converges,
+    crash::killed_after_any_step_it_converges,
+    crash::killed_before_any_step_it_converges,
+);
+
+#[cfg(feature = "crash-points")]
+laws!(disturbed_on_nginx, super::nginx::Pool<super::subject::Both>:
+    crash::failed_at_any_step_it_converges,
+    crash::killed_after_any_step_it_converges,
+    crash::killed_before_any_step_it_converges,
+);
+
+#[cfg(feature = "crash-points")]
+laws!(disturbed_on_nginx_file, super::nginx::Pool<super::subject::FileOnly>:
     crash::failed_at_any_step_it_converges,
     crash::killed_after_any_step_it_converges,
     crash::killed_before_any_step_it_converges,

@@ -2,9 +2,10 @@
 
 mod tls;
 
+use std::ops::Deref;
 use std::time::Duration;
 
-use crate::kit::{Backend, Client, Folder, Load, Nginx, Run, eventually};
+use crate::kit::{Bench, Client, Folder, Load, Nginx, Run, eventually};
 
 const POOL: &str = "upstream web {
     server [n1] weight=10;
@@ -15,9 +16,16 @@ const POOL: &str = "upstream web {
 ";
 
 struct Pool {
-    folder: Folder,
-    nodes: Vec<(&'static str, Backend)>,
+    bench: Bench,
     balancer: Nginx,
+}
+
+impl Deref for Pool {
+    type Target = Bench;
+
+    fn deref(&self) -> &Bench {
+        &self.bench
+    }
 }
 
 impl Pool {
@@ -26,41 +34,14 @@ impl Pool {
     }
 
     fn with(pool: &str) -> Self {
-        let folder = Folder::new();
-        let names = ["n1", "n2", "n3", "n4", "n5"];
-        let nodes: Vec<_> =
-            names.iter().map(|name| (*name, Backend::start(name, folder.file(&format!("sick-{name}"))))).collect();
-        let known: Vec<_> = nodes.iter().map(|(name, node)| (*name, node)).collect();
-        let balancer = Nginx::start(pool, &known);
-        Self { folder, nodes, balancer }
-    }
-
-    fn addressed(&self, text: &str) -> String {
-        self.nodes
-            .iter()
-            .fold(text.to_owned(), |text, (name, node)| text.replace(&format!("[{name}]"), &node.address()))
+        let bench = Bench::start();
+        let balancer = Nginx::start(pool, &bench.known());
+        Self { bench, balancer }
     }
 
     /// A policy of these resources; `[name]` stands for the address of a node.
     fn policy(&self, settings: &str, resources: &str) {
-        let text = format!("{}drain_timeout = \"5s\"\n{settings}\n{resources}", self.balancer.target());
-        self.folder.write("policies/web.toml", &self.addressed(&text));
-    }
-
-    fn run(&self, args: &[&str]) -> Run {
-        Run::new(&self.folder).args(args)
-    }
-
-    #[track_caller]
-    fn apply(&self, allow: &[&str]) {
-        let mut args = vec!["apply", "--yes"];
-        args.extend(allow.iter().flat_map(|code| ["--allow", code]));
-        self.run(&args).code(0);
-        self.run(&["plan", "--detailed-exitcode"]).code(0).says("No changes");
-    }
-
-    fn sick(&self, name: &str) {
-        self.folder.write(&format!("sick-{name}"), "");
+        self.wants(&format!("{}drain_timeout = \"5s\"\n{settings}\n{resources}", self.balancer.target()));
     }
 
     #[track_caller]
@@ -142,7 +123,7 @@ fn a_backend_that_dies_during_an_apply_keeps_another_from_leaving() {
     let lock = pool.balancer.folder().file("conf.d/.web.conf.evenkeel-lock");
     assert!(eventually(Duration::from_secs(10), || lock.exists()), "it is at work");
     pool.sick("n1");
-    std::fs::remove_file(pool.folder.file("sick-n4")).expect("it gets well");
+    pool.well("n4");
     let output = run.wait();
     assert!(matches!(output.code, Some(1 | 4 | 6)), "{output}");
     assert!(output.both().contains("healthy"), "{output}");
@@ -182,10 +163,11 @@ fn a_reload_that_cannot_bind_gives_the_file_back() {
 fn a_configuration_that_nginx_refuses_is_never_live() {
     let pool = Pool::start();
     pool.balancer.edit("nginx.conf", "    access_log off;\n", "    access_log off;\n    nonsense here;\n");
-    let before = pool.balancer.folder().files();
+    let before = (pool.balancer.files(), pool.balancer.workers());
     pool.policy("", "[nginx.web.node.n2]\nweight = 3\n");
     pool.run(&["apply", "--yes"]).code(1).says("nginx does not accept the configuration").says("nonsense");
-    assert_eq!(pool.balancer.folder().files(), before);
+    assert_eq!((pool.balancer.files(), pool.balancer.workers()), before);
+    assert_eq!(pool.balancer.reloads(), 0, "nobody told it to read anything");
 }
 
 #[test]
@@ -202,7 +184,7 @@ fn killed_between_writing_and_reloading_the_next_apply_reloads() {
     run.signal("KILL");
     run.wait();
     pool.holds(POOL);
-    std::fs::remove_file(pool.folder.file("sick-n4")).expect("it gets well");
+    pool.well("n4");
     // As a run leaves it that was killed behind the write: the file, and the marker of these workers.
     let workers = pool.balancer.workers();
     let born = |pid: u32| {
@@ -234,7 +216,7 @@ fn a_file_edited_between_plan_and_apply_keeps_the_edit() {
     assert!(eventually(Duration::from_secs(10), || lock.exists()), "it is at work");
     std::thread::sleep(Duration::from_millis(300));
     pool.balancer.edit("conf.d/web.conf", "}\n", "} # Somebody was here.\n");
-    std::fs::remove_file(pool.folder.file("sick-n4")).expect("it gets well");
+    pool.well("n4");
     run.wait().expect(1).says("was changed by somebody else");
     assert!(pool.balancer.config().contains("# Somebody was here.") && !pool.balancer.config().contains("n4"));
     assert_eq!(pool.balancer.reloads(), 0);
@@ -302,12 +284,13 @@ fn without_a_running_nginx_the_file_alone_is_managed() {
     let target = "[nginx.web]\nconfig = \"web.conf\"\nupstream = \"web\"\n";
     folder.write("policies/web.toml", &format!("{target}[nginx.web.node.a]\naddress = \"10.0.0.1:80\"\nweight = 5\n[nginx.web.node.b]\naddress = \"10.0.0.3:80\"\n"));
     let run = |args: &[&str]| Run::new(&folder).args(args);
-    run(&["plan"]).code(0).says("no running nginx is told").says("nobody checks the file");
+    run(&["plan"]).code(0).says("no running nginx is told").says("nobody checks the file").says("waits-for-reload");
     run(&["apply", "--yes"]).code(0);
     let after = "upstream web{server 10.0.0.1:80 weight=5; # evenkeel: a\nserver 10.0.0.2:80 weight=2; server 10.0.0.3:80; # evenkeel: b\n}server{listen 80;location /{proxy_pass http://web;}}";
     assert_eq!(folder.read("web.conf"), after);
     run(&["plan", "--detailed-exitcode"]).code(0);
     folder.write("policies/web.toml", &format!("{target}[nginx.web.node.b]\nabsent = true\n"));
+    run(&["plan"]).code(0).says("removes-capacity  1 of 3 nodes, 2 ready stay");
     run(&["apply", "--yes", "--allow", "removes-capacity"]).code(0);
     assert_eq!(folder.read("web.conf"), before.replace("10.0.0.1:80;", "10.0.0.1:80 weight=5; # evenkeel: a\n"));
 }

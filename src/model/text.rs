@@ -58,6 +58,16 @@ pub fn either<T: Display>(items: impl IntoIterator<Item = T>) -> String {
     join(items, "or")
 }
 
+/// What is done, in one title: all of up to three, or the first three and how many more.
+pub fn titles(titles: &[String]) -> String {
+    match titles {
+        [first, second, third, rest @ ..] if !rest.is_empty() => {
+            format!("{first}, {second}, {third} and {} more", rest.len())
+        }
+        few => few.join(", "),
+    }
+}
+
 fn join<T: Display>(items: impl IntoIterator<Item = T>, last: &str) -> String {
     let items: Vec<_> = items.into_iter().map(|item| format!("`{item}`")).collect();
     match items.as_slice() {

@@ -1,9 +1,7 @@
 //! Certificates rotate while requests run; what must not be served is refused before anything is touched.
 
-use std::process::{Command, Stdio};
-
 use super::{POOL, Pool};
-use crate::kit::{Certificate, Folder, Wrk, free_port};
+use crate::kit::{Certificate, Folder, Wrk, free_port, seen};
 
 struct Site {
     pool: Pool,
@@ -31,20 +29,13 @@ impl Site {
         self.pool.policy("", &text);
     }
 
-    /// The certificate that a client sees, and whether it gets one with these options.
-    fn seen(&self, options: &[&str]) -> Option<String> {
-        let mut command = Command::new("openssl");
-        command.args(["s_client", "-connect", &format!("127.0.0.1:{}", self.port)]).args(options);
-        let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().expect("openssl is installed");
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let start = text.find("-----BEGIN CERTIFICATE-----")?;
-        let end = text.find("-----END CERTIFICATE-----")?;
-        Some(text[start..end].split_whitespace().collect())
+    /// Whether a client with these options gets in.
+    fn lets_in(&self, options: &[&str]) -> bool {
+        seen(self.port, options).is_some()
     }
 
     fn serves(&self, certificate: &Certificate) -> bool {
-        let pem: String = certificate.pem.split_whitespace().collect();
-        self.seen(&[]).is_some_and(|seen| pem.starts_with(&seen))
+        certificate.is(seen(self.port, &[]).as_ref())
     }
 }
 
@@ -54,7 +45,7 @@ fn a_certificate_rotates_while_requests_run_and_nothing_reloads() {
     let site = Site::start(&old);
     assert!(site.serves(&old));
     let config = site.pool.balancer.config();
-    let load = Wrk::start(&format!("https://127.0.0.1:{}/", site.port), 6);
+    let load = Wrk::paced(&format!("https://127.0.0.1:{}/", site.port), 60);
     site.wants(&new, "");
     let plan = site.pool.run(&["plan"]).code(0);
     plan.says("site.pem-]{+")
@@ -66,7 +57,7 @@ fn a_certificate_rotates_while_requests_run_and_nothing_reloads() {
     assert_eq!(site.served.read("site.pem"), new.bundle(), "and in its file");
     assert_eq!(site.pool.balancer.config(), config);
     assert!(site.pool.balancer.master("show proc").contains("[failed: 0]"));
-    assert!(load.none_failed() > 100);
+    assert!(load.end().none_failed() > 100);
     // Renewed in its own file, as a client of ACME does it: only the memory is behind.
     let third = Certificate::new(&["a.example", "b.example"]);
     site.served.write("site.pem", &third.bundle());
@@ -111,15 +102,15 @@ fn the_versions_and_ciphers_of_tls_are_a_listeners_and_must_be_allowed() {
     let old = Certificate::new(&["a.example"]);
     let site = Site::start(&old);
     site.wants(&old, "protocols = [\"TLSv1.2\"]\nciphers = \"ECDHE-ECDSA-AES128-GCM-SHA256\"\n");
-    assert!(site.seen(&["-tls1_3"]).is_some());
+    assert!(site.lets_in(&["-tls1_3"]));
     let refused = site.pool.run(&["apply", "--yes"]).code(6);
     refused.says("listener").says("`protocols` and `ciphers` of `frontend fe`").says("binds its listener anew");
-    assert!(site.seen(&["-tls1_3"]).is_some());
-    let load = Wrk::start(&format!("http://127.0.0.1:{}/", site.pool.balancer.port()), 6);
+    assert!(site.lets_in(&["-tls1_3"]));
+    let load = Wrk::paced(&format!("http://127.0.0.1:{}/", site.pool.balancer.port()), 60);
     site.pool.apply(&["listener"]);
-    load.none_failed();
-    assert!(site.seen(&["-tls1_3"]).is_none() && site.seen(&["-tls1_2"]).is_some());
-    assert!(site.seen(&["-tls1_2", "-cipher", "ECDHE-ECDSA-AES256-GCM-SHA384"]).is_none());
+    assert!(load.end().none_failed() > 100);
+    assert!(!site.lets_in(&["-tls1_3"]) && site.lets_in(&["-tls1_2"]));
+    assert!(!site.lets_in(&["-tls1_2", "-cipher", "ECDHE-ECDSA-AES256-GCM-SHA384"]));
     let line = "ssl-min-ver TLSv1.2 ssl-max-ver TLSv1.2 ciphers ECDHE-ECDSA-AES128-GCM-SHA256 # TLS\n";
     assert!(site.pool.balancer.config().contains(line), "{}", site.pool.balancer.config());
 }

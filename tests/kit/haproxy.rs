@@ -81,6 +81,19 @@ impl Haproxy {
         self.folder.write("haproxy.cfg", &text.replace(old, new));
     }
 
+    /// Has it read its file anew, as an administrator would, and waits for the new worker.
+    pub fn reload(&self) {
+        let worker = || self.ask("show info").lines().find(|line| line.starts_with("Pid:")).map(str::to_owned);
+        let before = worker();
+        self.master("reload");
+        let new = || worker().is_some_and(|now| Some(now) != before);
+        assert!(
+            eventually(Duration::from_secs(10), new),
+            "HAProxy does not reload: {}",
+            self.folder.read("console.log")
+        );
+    }
+
     /// Asks its runtime socket.
     pub fn ask(&self, command: &str) -> String {
         self.say("admin.sock", command)
@@ -97,19 +110,23 @@ impl Haproxy {
     }
 
     fn say(&self, socket: &str, command: &str) -> String {
-        // A master that has just started executes itself once more, and is away for a moment.
-        let mut connected = None;
+        // A master that has just started executes itself once more, and a worker that has a successor leaves: both are away for a moment.
+        let mut answer = None;
         eventually(Duration::from_secs(5), || {
-            connected = UnixStream::connect(self.folder.file(socket)).ok();
-            connected.is_some()
+            answer = self.exchange(socket, command).ok();
+            answer.is_some()
         });
-        let mut stream = connected.expect("a socket is there");
-        stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a limit can be set");
-        writeln!(stream, "{command}").expect("a socket takes a line");
-        stream.shutdown(std::net::Shutdown::Write).expect("a socket can be half closed");
+        answer.expect("a socket is there and takes a line")
+    }
+
+    fn exchange(&self, socket: &str, command: &str) -> std::io::Result<String> {
+        let mut stream = UnixStream::connect(self.folder.file(socket))?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        writeln!(stream, "{command}")?;
+        stream.shutdown(std::net::Shutdown::Write)?;
         let mut answer = String::new();
         let _ = stream.read_to_string(&mut answer);
-        answer
+        Ok(answer)
     }
 
     /// Every server with its address, whether somebody put it out of service, and its weight; the times left out.
@@ -125,12 +142,14 @@ impl Haproxy {
 
     /// The policy's target table.
     pub fn target(&self) -> String {
+        let (place, file) = (self.folder.path().display(), self.file_target());
+        format!("{file}socket = \"{place}/admin.sock\"\nmaster_socket = \"{place}/master.sock\"\n")
+    }
+
+    /// The policy's target table for the file alone.
+    pub fn file_target(&self) -> String {
         let place = self.folder.path().display();
-        format!(
-            "[haproxy.web]\nsocket = \"{place}/admin.sock\"\nmaster_socket = \"{place}/master.sock\"\n\
-             config = \"{place}/haproxy.cfg\"\nbackend = \"web\"\nbinary = \"{}\"\n",
-            binary()
-        )
+        format!("[haproxy.web]\nconfig = \"{place}/haproxy.cfg\"\nbackend = \"web\"\nbinary = \"{}\"\n", binary())
     }
 }
 

@@ -3,6 +3,7 @@
 //! Everything listens on loopback only, on ports that the system hands out, and is stopped even when a test dies.
 
 mod backend;
+mod bench;
 #[cfg(feature = "http")]
 mod caddy;
 mod certificate;
@@ -23,6 +24,7 @@ mod sqlite;
 mod wrk;
 
 pub use backend::{Backend, Client, Load};
+pub use bench::Bench;
 #[cfg(feature = "http")]
 pub use caddy::{Admin, Caddy, Extra, PLANTED};
 pub use certificate::{Certificate, seen};

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -64,6 +64,13 @@ impl Nginx {
         &self.folder
     }
 
+    /// Everything in its folder but what it logs by itself, at a time of its own.
+    pub fn files(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        let mut files = self.folder.files();
+        files.retain(|(path, _)| path.extension().is_none_or(|extension| extension != "log"));
+        files
+    }
+
     /// The upstream's file as it is now.
     pub fn config(&self) -> String {
         self.folder.read("conf.d/web.conf")
@@ -115,11 +122,18 @@ impl Nginx {
 
     /// The policy's target table.
     pub fn target(&self) -> String {
+        format!("{}pid = \"{}/nginx.pid\"\nprobe = \"/health\"\n", self.upstream(), self.folder.path().display())
+    }
+
+    /// The policy's target table for the file alone, checked by nginx.
+    pub fn file_target(&self) -> String {
         let place = self.folder.path().display();
-        format!(
-            "[nginx.web]\nconfig = \"{place}/conf.d/web.conf\"\nupstream = \"web\"\npid = \"{place}/nginx.pid\"\nbinary = \"{}\"\nprobe = \"/health\"\n",
-            binary()
-        )
+        format!("{}main = \"{place}/nginx.conf\"\nprefix = \"{place}\"\nworkers = 2\n", self.upstream())
+    }
+
+    fn upstream(&self) -> String {
+        let (place, binary) = (self.folder.path().display(), binary());
+        format!("[nginx.web]\nconfig = \"{place}/conf.d/web.conf\"\nupstream = \"web\"\nbinary = \"{binary}\"\n")
     }
 }
 

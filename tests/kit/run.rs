@@ -58,6 +58,14 @@ impl Run {
         Self { command, stdin: String::new() }
     }
 
+    /// In this folder of its folder.
+    #[must_use]
+    pub fn below(mut self, folder: &str) -> Self {
+        let place = self.command.get_current_dir().map(|place| place.join(folder));
+        self.command.current_dir(place.unwrap_or_default());
+        self
+    }
+
     /// With these arguments.
     #[must_use]
     pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {

@@ -2,19 +2,25 @@
 
 use std::process::{Child, Command, Stdio};
 
+use super::daemon::signal;
+
 /// One at work.
 #[derive(Debug)]
 pub struct Wrk(Option<Child>);
 
-impl Wrk {
-    /// Starts it for so many seconds.
-    pub fn start(url: &str, seconds: u32) -> Self {
-        Self::with(&[], url, seconds)
-    }
+/// Has every connection wait five milliseconds between its requests.
+const PACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kit/pace.lua");
 
-    /// The same, with a connection for each request.
+impl Wrk {
+    /// Starts it for so many seconds, with a connection for each request.
     pub fn single(url: &str, seconds: u32) -> Self {
         Self::with(&["-H", "Connection: close"], url, seconds)
+    }
+
+    /// Starts it for so many seconds. Every connection pauses a little between its requests: health checks are to fail because of what is
+    /// tested, not for want of a processor.
+    pub fn paced(url: &str, seconds: u32) -> Self {
+        Self::with(&["-s", PACE], url, seconds)
     }
 
     fn with(arguments: &[&str], url: &str, seconds: u32) -> Self {
@@ -23,6 +29,13 @@ impl Wrk {
         command.args(["-t1", "-c16", &format!("-d{seconds}s"), "--timeout", "10s", url]);
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
         Self(Some(child.expect("wrk is installed")))
+    }
+
+    /// Has it end now, however many seconds are left.
+    #[must_use]
+    pub fn end(self) -> Self {
+        signal(self.0.as_ref().expect("it runs").id(), "INT");
+        self
     }
 
     /// Waits for its end; how many requests went well. Panics with its report where one failed.

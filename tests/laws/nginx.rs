@@ -1,16 +1,21 @@
-//! The subject on nginx.
+//! The subjects on nginx: the running one with its file, and the file alone.
 
 use std::fmt::Write;
+use std::marker::PhantomData;
 use std::process::Command;
 
-use super::subject::{Subject, allow_all, locked};
-use crate::kit::{Backend, Folder, Hold, Nginx};
+use super::subject::{Side, Subject, allow_all, hold_journal, locked};
+use crate::kit::{Bench, Certificate, Folder, Hold, Nginx, free_port, seen};
 
 /// A pool of three nodes, of which one is to leave, and one that is to come.
-pub struct Pool {
-    folder: Folder,
+pub struct Pool<S> {
+    bench: Bench,
     balancer: Nginx,
-    nodes: Vec<(&'static str, Backend)>,
+    side: PhantomData<S>,
+    certificates: Folder,
+    tls_port: u16,
+    old: Certificate,
+    new: Certificate,
 }
 
 const POOL: &str = "# The pool.
@@ -21,45 +26,55 @@ upstream web {
     server [n3] max_fails=2;
     keepalive 4;
 }
+server {
+    listen 127.0.0.1:[port] ssl; # for clients
+    ssl_certificate [old].crt;
+    ssl_certificate_key [old].key;
+    location / { proxy_pass http://web; }
+}
 # The end.";
 
-const NODES: [&str; 5] = ["n1", "n2", "n3", "n4", "n5"];
-
-impl Subject for Pool {
+impl<S: Side> Subject for Pool<S> {
     const TARGET: &'static str = "nginx.web";
     const STEPS: usize = 2;
 
     fn start() -> Self {
-        let folder = Folder::new();
-        let nodes: Vec<_> =
-            NODES.iter().map(|name| (*name, Backend::start(name, folder.file(&format!("sick-{name}"))))).collect();
-        let known: Vec<_> = nodes.iter().map(|(name, node)| (*name, node)).collect();
-        let balancer = Nginx::start(POOL, &known);
-        let address = |name: &str| known.iter().find(|(n, _)| *n == name).expect("a node").1.address();
-        let mut policy = allow_all("nginx") + &balancer.target();
+        let bench = Bench::start();
+        let (certificates, tls_port) = (Folder::new(), free_port());
+        let (old, new) = (Certificate::new(&["shop.example"]), Certificate::new(&["shop.example"]));
+        for (name, certificate) in [("old", &old), ("new", &new)] {
+            certificates.write(&format!("{name}.crt"), &certificate.pem);
+            certificates.write(&format!("{name}.key"), &certificate.key);
+        }
+        let place = certificates.file("old").display().to_string();
+        let pool = POOL.replace("[port]", &tls_port.to_string()).replace("[old]", &place);
+        let balancer = Nginx::start(&pool, &bench.known());
+        let mut policy = allow_all("nginx") + &if S::RUNS { balancer.target() } else { balancer.file_target() };
         write!(
             policy,
             "health_timeout = \"20s\"\ndrain_timeout = \"5s\"\n\n[nginx.web.balance]\nalgorithm = \"least-connections\"\n\n\
+             [nginx.web.tls]\ncertificate = \"{new}.crt\"\nkey = \"{new}.key\"\nprotocols = [\"TLSv1.3\"]\n\n\
              [nginx.web.health]\nunhealthy_threshold = 3\n\n[nginx.web.reuse]\nmax_connections = 500\nidle_connections = 20\n\n\
-             [nginx.web.node.n1]\naddress = \"{}\"\nweight = 30\n\n\
-             [nginx.web.node.n2]\naddress = \"{}\"\n\n[nginx.web.node.\"{}\"]\nabsent = true\n\n\
-             [nginx.web.node.n4]\naddress = \"{}\"\nweight = 10\n",
-            address("n1"),
-            address("n5"),
-            address("n3"),
-            address("n4"),
+             [nginx.web.node.n1]\naddress = \"[n1]\"\nweight = 30\n\n\
+             [nginx.web.node.n2]\naddress = \"[n5]\"\n\n[nginx.web.node.\"[n3]\"]\nabsent = true\n\n\
+             [nginx.web.node.n4]\naddress = \"[n4]\"\nweight = 10\n",
+            new = certificates.file("new").display(),
         )
         .expect("a text can be written");
-        folder.write("policies/shop.toml", &policy);
-        Self { folder, balancer, nodes }
+        bench.folder.write("policies/shop.toml", &bench.addressed(&policy));
+        Self { bench, balancer, side: PhantomData, certificates, tls_port, old, new }
     }
 
     fn folder(&self) -> &Folder {
-        &self.folder
+        &self.bench.folder
     }
 
     fn env(&self) -> Vec<(String, String)> {
         Vec::new()
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        vec![self.old.secret(), self.new.secret()]
     }
 
     fn fingerprint(&self) -> String {
@@ -69,11 +84,17 @@ impl Subject for Pool {
     }
 
     fn shape(&self) -> String {
+        if !S::RUNS {
+            // What is written has to be what nginx reads.
+            self.balancer.reload();
+        }
         let mut text = self.balancer.config();
-        for (name, node) in &self.nodes {
+        for (name, node) in &self.bench.nodes {
             text = text.replace(&node.address(), name);
         }
-        text
+        let place = self.certificates.path().display().to_string();
+        let text = text.replace(&place, "").replace(&self.tls_port.to_string(), "");
+        format!("{text}\nserved: {}", self.new.is(seen(self.tls_port, &[]).as_ref()))
     }
 
     fn meddle(&self) -> &'static str {
@@ -89,18 +110,29 @@ impl Subject for Pool {
     }
 
     fn hold(&self) -> Hold {
-        let sick = self.folder.write("sick-n4", "");
+        if !S::RUNS {
+            return hold_journal(&self.bench.folder);
+        }
+        let sick = self.bench.folder.write("sick-n4", "");
         Hold::open(Command::new("sh").args(["-c", "cat > /dev/null; rm -f \"$1\"", "hold"]).arg(sick), "")
     }
 
     fn held_up(&self) -> bool {
-        let journal = self.folder.file("state/evenkeel/journal.jsonl");
+        if !S::RUNS {
+            return locked(&self.balancer.folder().file("conf.d/web.conf"));
+        }
+        let journal = self.bench.folder.file("state/evenkeel/journal.jsonl");
         locked(&self.balancer.folder().file("conf.d/web.conf"))
             && std::fs::read_to_string(journal).is_ok_and(|journal| journal.contains("\"intent\""))
     }
 
     fn elsewhere(&self) -> &'static str {
-        "[nginx.elsewhere]\nconfig = \"nowhere/web.conf\"\nupstream = \"web\"\npid = \"nowhere/nginx.pid\"\n\n\
-         [nginx.elsewhere.balance]\nalgorithm = \"round-robin\"\n"
+        if S::RUNS {
+            "[nginx.elsewhere]\nconfig = \"nowhere/web.conf\"\nupstream = \"web\"\npid = \"nowhere/nginx.pid\"\n\n\
+             [nginx.elsewhere.balance]\nalgorithm = \"round-robin\"\n"
+        } else {
+            "[nginx.elsewhere]\nconfig = \"nowhere/web.conf\"\nupstream = \"web\"\n\n\
+             [nginx.elsewhere.balance]\nalgorithm = \"round-robin\"\n"
+        }
     }
 }

@@ -97,6 +97,26 @@ pub trait Subject: Sized {
     }
 }
 
+/// Which sides of a balancer a policy names.
+pub trait Side {
+    /// It names the running one.
+    const RUNS: bool;
+}
+
+/// The running one and its file.
+pub struct Both;
+
+impl Side for Both {
+    const RUNS: bool = true;
+}
+
+/// The file alone: whoever runs the balancer reloads it.
+pub struct FileOnly;
+
+impl Side for FileOnly {
+    const RUNS: bool = false;
+}
+
 /// A policy's `[guards]` that allow every hazard of a provider, and every number of deletions.
 pub fn allow_all(provider: &str) -> String {
     let registered = evenkeel::providers::REGISTRY.iter().find(|known| known.name == provider);

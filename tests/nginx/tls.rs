@@ -1,9 +1,7 @@
 //! Certificates rotate by a reload that is seen at the listener; what must not be served is refused before anything is touched.
 
-use std::process::{Command, Stdio};
-
 use super::Pool;
-use crate::kit::{Certificate, Client, Folder, Load, free_port};
+use crate::kit::{Certificate, Client, Folder, Load, free_port, seen};
 
 struct Site {
     pool: Pool,
@@ -33,20 +31,13 @@ impl Site {
         self.pool.policy("", &format!("[nginx.web.tls]\n{files}{more}"));
     }
 
-    /// The certificate that a client sees with these options, if it sees one.
-    fn seen(&self, options: &[&str]) -> Option<String> {
-        let mut command = Command::new("openssl");
-        command.args(["s_client", "-connect", &format!("127.0.0.1:{}", self.port)]).args(options);
-        let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output().expect("openssl is installed");
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let start = text.find("-----BEGIN CERTIFICATE-----")?;
-        let end = text.find("-----END CERTIFICATE-----")?;
-        Some(text[start..end].split_whitespace().collect())
+    /// Whether a client with these options gets in.
+    fn lets_in(&self, options: &[&str]) -> bool {
+        seen(self.port, options).is_some()
     }
 
     fn serves(&self, certificate: &Certificate) -> bool {
-        let pem: String = certificate.pem.split_whitespace().collect();
-        self.seen(&[]).is_some_and(|seen| pem.starts_with(&seen))
+        certificate.is(seen(self.port, &[]).as_ref())
     }
 }
 
@@ -84,13 +75,13 @@ fn a_certificate_rotates_by_a_reload_also_behind_an_unchanged_path() {
 fn what_must_not_be_served_is_refused_before_anything_is_touched() {
     let old = Certificate::new(&["a.example"]);
     let site = Site::start(&old);
-    let before = site.pool.balancer.folder().files();
+    let before = (site.pool.balancer.files(), site.pool.balancer.workers());
     let refused = |certificate: &Certificate, expected: &str| {
         site.wants(certificate, "\n[nginx.web.node.n1]\naddress = \"[n1]\"\nweight = 3\n");
         let output = site.pool.run(&["apply", "--yes"]).code(64);
         let output = output.says(expected).says("web.toml");
         assert!(!output.both().contains(&certificate.secret()), "{output}");
-        assert_eq!(site.pool.balancer.folder().files(), before);
+        assert_eq!((site.pool.balancer.files(), site.pool.balancer.workers()), before);
     };
     refused(&Certificate::until(&["a.example"], 2021), "the certificate expired ");
     let (mut torn, other) = (Certificate::new(&["a.example"]), Certificate::new(&["a.example"]));
@@ -114,8 +105,8 @@ fn the_versions_and_ciphers_of_tls_are_a_listeners_and_must_be_allowed() {
     refused.says("listener").says("`protocols` and `ciphers` of").says("web.conf line 5");
     assert_eq!(site.pool.balancer.reloads(), 0);
     site.pool.apply(&["listener"]);
-    assert!(site.seen(&["-tls1_3"]).is_none() && site.seen(&["-tls1_2"]).is_some());
-    assert!(site.seen(&["-tls1_2", "-cipher", "ECDHE-ECDSA-AES256-GCM-SHA384"]).is_none());
+    assert!(!site.lets_in(&["-tls1_3"]) && site.lets_in(&["-tls1_2"]));
+    assert!(!site.lets_in(&["-tls1_2", "-cipher", "ECDHE-ECDSA-AES256-GCM-SHA384"]));
     let lines = ";\n    ssl_protocols TLSv1.2;\n    ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256;\n    location";
     assert!(site.pool.balancer.config().contains(lines), "{}", site.pool.balancer.config());
     site.wants(&old, "ciphers = \"TLS_AES_128_GCM_SHA256\"\n");
@@ -148,6 +139,92 @@ fn what_another_file_says_is_left_to_it_and_told() {
         .says("which is not the target's file")
         .says("write `ssl_protocols TLSv1.2;` there");
     assert_eq!(pool.balancer.folder().read("conf.d/tls.conf"), text);
+}
+
+/// A pool behind a block that speaks TLS, said by hand: in it and around it.
+fn behind(port: u16, block: &str, around: &str) -> Pool {
+    let pool = Pool::start();
+    let text = format!(
+        "\nserver {{\n    listen 127.0.0.1:{port} ssl;\n{block}    location / {{ proxy_pass http://web; }}\n}}\n"
+    );
+    pool.balancer.edit("conf.d/web.conf", "    keepalive 16;\n}\n", &format!("    keepalive 16;\n}}\n{text}"));
+    pool.balancer.edit("nginx.conf", "    include conf.d", &format!("{around}    include conf.d"));
+    pool.balancer.reload();
+    pool
+}
+
+/// A certificate in files of a folder, as nginx names it.
+fn named(certificate: &Certificate, folder: &Folder, name: &str) -> String {
+    let pem = folder.write(&format!("{name}.crt"), &certificate.pem);
+    let key = folder.write(&format!("{name}.key"), &certificate.key);
+    format!("    ssl_certificate {};\n    ssl_certificate_key {};\n", pem.display(), key.display())
+}
+
+#[test]
+fn a_certificate_that_is_said_around_the_block_is_said_in_it_from_then_on() {
+    let (old, new) = (Certificate::new(&["a.example"]), Certificate::new(&["a.example"]));
+    let (served, port) = (Folder::new(), free_port());
+    let pool = behind(port, "", &named(&old, &served, "site"));
+    assert!(old.is(seen(port, &[]).as_ref()));
+    let main = pool.balancer.folder().read("nginx.conf");
+    let words = named(&new, &pool.folder, "new");
+    let files =
+        words.replace("    ssl_certificate ", "certificate = \"").replace("    ssl_certificate_key ", "key = \"");
+    let files = files.replace(';', "\"");
+    pool.policy("", &format!("[nginx.web.tls]\n{files}"));
+    pool.run(&["plan"]).code(0).says("site.crt-]{+").says("names a.example, expires in ");
+    pool.apply(&[]);
+    assert!(new.is(seen(port, &[]).as_ref()));
+    assert_eq!(pool.balancer.folder().read("nginx.conf"), main, "others inherit it");
+    assert!(pool.balancer.config().contains(&format!(" ssl;\n{words}    location")), "{}", pool.balancer.config());
+}
+
+#[test]
+fn a_certificate_behind_a_variable_is_left_to_it_and_told() {
+    let (old, served, port) = (Certificate::new(&["a.example"]), Folder::new(), free_port());
+    let words = named(&old, &served, "a.example").replace("a.example.", "$ssl_server_name.");
+    let pool = behind(port, &words, "");
+    let own = served.file("a.example").display().to_string();
+    pool.policy("", &format!("[nginx.web.tls]\ncertificate = \"{own}.crt\"\nkey = \"{own}.key\"\n"));
+    let refused = pool.run(&["plan"]).code(64);
+    refused.says("name it with a variable").says("leave `certificate` out").says("web.toml:10");
+    pool.policy("", "[nginx.web.tls]\nprotocols = [\"TLSv1.2\"]\n");
+    pool.run(&["plan"])
+        .code(0)
+        .says("names its certificate with a variable: which one a client is served is not known");
+    let config = pool.balancer.config();
+    pool.apply(&["listener"]);
+    let expected = config.replace(&words, &format!("{words}    ssl_protocols TLSv1.2;\n"));
+    assert_eq!(pool.balancer.config(), expected);
+}
+
+#[test]
+fn the_versions_of_a_block_that_is_no_default_server_have_no_effect_and_the_plan_says_so() {
+    let (ours, other) = (Certificate::new(&["a.example"]), Certificate::new(&["b.example"]));
+    let (served, port) = (Folder::new(), free_port());
+    let pool = behind(port, &format!("    server_name a.example;\n{}", named(&ours, &served, "a")), "");
+    let first = format!(
+        "server {{\n    listen 127.0.0.1:{port} ssl;\n    server_name b.example;\n{}    ssl_protocols TLSv1.2 TLSv1.3;\n    return 204;\n}}\n",
+        named(&other, &served, "b")
+    );
+    pool.balancer.folder().write("conf.d/a.conf", &first);
+    pool.balancer.reload();
+    pool.policy("", "[nginx.web.tls]\nprotocols = [\"TLSv1.2\"]\n");
+    let told = format!("nginx takes `ssl_protocols` for 127.0.0.1:{port} from its default server, `");
+    pool.run(&["plan"]).code(0).says(&told).says("conf.d/a.conf` line 1: those of `");
+    pool.apply(&["listener"]);
+    let gets_in = |version: &str| served_as(port, version);
+    assert!(gets_in("-tls1_3"), "which is what the plan says");
+    assert_eq!(pool.balancer.folder().read("conf.d/a.conf"), first);
+    pool.balancer.edit("conf.d/web.conf", " ssl;\n", " ssl default_server;\n");
+    pool.balancer.reload();
+    pool.run(&["plan", "--detailed-exitcode"]).code(0).hides("nginx takes `ssl_protocols`");
+    assert!(!gets_in("-tls1_3") && gets_in("-tls1_2"), "now they have");
+}
+
+/// Whether a client of `a.example` gets in with a version of TLS.
+fn served_as(port: u16, version: &str) -> bool {
+    seen(port, &["-servername", "a.example", version]).is_some()
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! `evenkeel demo`: a playground on embedded targets, and a walk through it. Every output in it is that of the real verb, run by this very binary.
 //!
-//! A chapter is one target and what happens to it; another file-backed target joins by a file beside `shop.rs` and a line in [`CHAPTERS`].
+//! A chapter is one target and what happens to it; another file joins by a row in `file.rs`, anything else by a file beside it and a line in [`CHAPTERS`].
 
-mod pooler;
+mod file;
 #[cfg(feature = "sqlite")]
 mod shop;
 mod story;
@@ -20,7 +20,7 @@ type Chapter = for<'a, 'w> fn(&'a mut Story<'w>) -> Later<'a, Result<()>>;
 const CHAPTERS: &[Chapter] = &[
     #[cfg(feature = "sqlite")]
     |story| Box::pin(shop::tell(story)),
-    |story| Box::pin(std::future::ready(pooler::tell(story))),
+    |story| Box::pin(std::future::ready(file::tell(story))),
 ];
 
 /// Runs the verb.

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::hazard;
+use crate::model::units::Duration;
 use crate::model::{Hazard, text};
 
 /// What a target's policy demands of its pool at any time.
@@ -13,6 +14,21 @@ pub struct Demand {
     pub min_healthy: u32,
     /// At most so many are not.
     pub max_unavailable: Option<u32>,
+}
+
+/// Within how long a node that comes is to be well, where a target does not say.
+pub fn health_timeout() -> Duration {
+    Duration::from_secs(30)
+}
+
+/// How long a node that leaves may finish what it is working on, where a target does not say.
+pub fn drain_timeout() -> Duration {
+    Duration::from_secs(60)
+}
+
+/// How many nodes are always to be well, where a target does not say.
+pub fn min_healthy() -> u32 {
+    1
 }
 
 /// A pool at one moment.
@@ -45,8 +61,8 @@ impl Capacity {
     }
 
     /// What is wrong with this capacity; `None` where it is enough.
-    pub fn shortage(self, demand: Demand) -> Option<String> {
-        let left = format!("{} of {} healthy", self.serving, text::count(self.nodes, "node"));
+    fn shortage(self, seen: Seen, demand: Demand) -> Option<String> {
+        let left = format!("{} of {} {}", self.serving, text::count(self.nodes, "node"), seen.word());
         if self.serving < demand.min_healthy as usize {
             return Some(format!("{left}, `min_healthy` is {}", demand.min_healthy));
         }
@@ -57,17 +73,40 @@ impl Capacity {
             .map(|most| format!("{left}, {missing} would be out, `max_unavailable` is {most}"))
     }
 
-    /// The hazards of going from this capacity to `then`.
+    /// The hazards of going from this capacity, which was seen, to `then`.
     pub fn hazards(self, then: Self, demand: Demand) -> Vec<Hazard> {
+        self.hazards_by(Seen::Healthy, then, demand)
+    }
+
+    /// The hazards of going from this capacity to `then`, with what is known of it.
+    pub fn hazards_by(self, seen: Seen, then: Self, demand: Demand) -> Vec<Hazard> {
         let mut found = Vec::new();
         let total = text::count(self.nodes, "node");
-        found.push(hazard::REMOVES_CAPACITY.with(format!("1 of {total}, {} healthy stay", then.serving)));
+        found.push(hazard::REMOVES_CAPACITY.with(format!("1 of {total}, {} {} stay", then.serving, seen.word())));
         if then.serving == 0 {
             found.push(hazard::EMPTIES_POOL.with(format!("none of {total} would take requests")));
-        } else if let Some(shortage) = then.shortage(demand) {
+        } else if let Some(shortage) = then.shortage(seen, demand) {
             found.push(hazard::BELOW_MINIMUM.with(shortage));
         }
         found
+    }
+}
+
+/// What is known of the nodes that serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// They were asked and are well.
+    Healthy,
+    /// The file says that they are ready, and nobody was asked.
+    Ready,
+}
+
+impl Seen {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Ready => "ready",
+        }
     }
 }
 
@@ -114,5 +153,10 @@ mod tests {
             Some(1),
             "removes-capacity: 1 of 4 nodes, 1 healthy stay; below-minimum: 1 of 3 nodes healthy, 2 would be out, `max_unavailable` is 1",
         );
+        let now = Capacity { nodes: 2, serving: 2 };
+        let unseen =
+            now.hazards_by(Seen::Ready, now.resting(Serving::Yes), Demand { min_healthy: 2, max_unavailable: None });
+        let told: Vec<_> = unseen.iter().map(|hazard| hazard.evidence.as_str()).collect();
+        assert_eq!(told, ["1 of 2 nodes, 1 ready stay", "1 of 2 nodes ready, `min_healthy` is 2"]);
     }
 }

@@ -225,6 +225,26 @@ impl Material {
     }
 }
 
+/// What the files of a policy hold, and why it must not be served. The key is looked at only where the certificate is not what `serves`.
+pub async fn wanted(
+    tls: &Tls,
+    now: Timestamp,
+    serves: impl Fn(&Certificate) -> bool,
+) -> (Option<Certificate>, Vec<Fault>) {
+    let wanted = match Certificate::read(tls).await {
+        Ok(wanted) => wanted,
+        Err(fault) => return (None, vec![fault]),
+    };
+    if wanted.as_ref().is_none_or(serves) {
+        return (wanted, Vec::new());
+    }
+    let faults = match Material::read(tls).await {
+        Ok(material) => material.into_iter().flat_map(|one| one.faults(now)).collect(),
+        Err(fault) => vec![fault],
+    };
+    (wanted, faults)
+}
+
 impl Fault {
     /// As a problem of the resource.
     pub fn problem(self, id: &ResourceId) -> Problem {

@@ -36,6 +36,13 @@ pub const RELOADS: HazardKind = HazardKind {
     doc: "The balancer starts with a new configuration and finishes what it was doing with the old one. New connections are not refused. \
           Idle connections of clients may be closed; clients that do not try again may see one failed request.",
 };
+/// Only the file is changed.
+pub const WAITS_FOR_RELOAD: HazardKind = HazardKind {
+    code: "waits-for-reload",
+    approval: Approval::Notice,
+    doc: "Only the file is changed, because the target does not say how the running balancer is reached. It goes on as it was until somebody \
+          reloads it, and nobody sees to it that the reload succeeds: check the file, reload, and look.",
+};
 /// Clients change nodes.
 pub const MOVES_CLIENTS: HazardKind = HazardKind {
     code: "moves-clients",

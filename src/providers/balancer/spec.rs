@@ -240,6 +240,22 @@ pub fn address(host: &str, port: u16) -> String {
     }
 }
 
+/// What is the same under two names, and addresses in one form, for balancers whose round robin always goes by weight.
+pub fn settle(want: &mut Spec, live: Option<&mut Spec>) {
+    if let Spec::Node(Node { address: Some(text), .. }) = want
+        && let Some((host, port)) = endpoint(text)
+    {
+        *text = address(host, port);
+    }
+    if let (
+        Spec::Balance(Balance { algorithm: Some(Algorithm::Weighted) }),
+        Some(Spec::Balance(Balance { algorithm: live @ Some(Algorithm::RoundRobin) })),
+    ) = (want, live)
+    {
+        *live = Some(Algorithm::Weighted);
+    }
+}
+
 /// What can be said of a resource without the balancer.
 pub fn faults(id: &ResourceId, spec: &Spec) -> Vec<Problem> {
     let mut found = Vec::new();

@@ -7,16 +7,20 @@ use super::word::{self, Setting};
 use crate::model::Secret;
 use crate::providers::balancer::{Algorithm, Balance, Health, Node, NodeState, Reuse, Sticky, Tls};
 
-/// Sets what a backend's `balance` wants.
-pub fn balance(cfg: &mut Cfg, section: &str, want: &Balance) {
-    let Some(algorithm) = want.algorithm else { return };
-    let words = match algorithm {
+/// The word for an algorithm.
+pub fn word_for(algorithm: Algorithm) -> &'static str {
+    match algorithm {
         Algorithm::RoundRobin | Algorithm::Weighted => "roundrobin",
         Algorithm::LeastConnections => "leastconn",
         Algorithm::IpHash => "source",
         Algorithm::Random => "random",
-    };
-    directive(cfg, section, &["balance"], Some(&format!("balance {words}")));
+    }
+}
+
+/// Sets what a backend's `balance` wants.
+pub fn balance(cfg: &mut Cfg, section: &str, want: &Balance) {
+    let Some(algorithm) = want.algorithm else { return };
+    directive(cfg, section, &["balance"], Some(&format!("balance {}", word_for(algorithm))));
     if algorithm == Algorithm::IpHash {
         directive(cfg, section, &["hash-type"], Some("hash-type consistent"));
     }

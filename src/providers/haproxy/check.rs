@@ -8,7 +8,7 @@ use super::site::Site;
 use crate::model::ResourceId;
 use crate::provider::{Pairing, Problem, Want};
 use crate::providers::balancer::capability::Novelty;
-use crate::providers::balancer::{Algorithm, Balance, Health, NODE, Node, Reuse, Spec, Sticky, Tls, spec};
+use crate::providers::balancer::{Health, NODE, Node, NodeState, Reuse, Spec, Sticky, Tls, spec};
 
 /// What can be said without the system.
 pub fn offline(settings: &Settings, wants: &[Want<Spec>]) -> Vec<Problem> {
@@ -21,8 +21,13 @@ pub fn offline(settings: &Settings, wants: &[Want<Spec>]) -> Vec<Problem> {
     if name.is_empty() || name.contains(|c: char| !(c.is_ascii_alphanumeric() || "-_.:".contains(c))) {
         setting("backend", "a backend's name is letters, digits and any of `-_.:`", "backend = \"web\"");
     }
-    if settings.socket.is_empty() {
-        setting("socket", "a socket is needed", "socket = \"/run/haproxy/admin.sock\"");
+    let known = "socket = \"/run/haproxy/admin.sock\"";
+    if settings.socket.as_ref().is_some_and(String::is_empty) {
+        setting("socket", "a socket is a path or `tcp://host:port`", known);
+    }
+    if settings.socket.is_none() && settings.master_socket.is_some() {
+        let message = "a reload is seen to succeed through the `socket`, and there is none";
+        setting("master_socket", message, &format!("{known}, or leave both out to manage the file alone"));
     }
     for want in wants {
         let Some(wanted) = &want.spec else {
@@ -33,6 +38,11 @@ pub fn offline(settings: &Settings, wants: &[Want<Spec>]) -> Vec<Problem> {
             continue;
         };
         problems.extend(spec::faults(&want.id, wanted));
+        if let (None, Spec::Node(Node { state: Some(NodeState::Drain), .. })) = (&settings.socket, wanted) {
+            let message = "the file cannot say that a node is drained: that needs the running haproxy, and the target has no `socket`";
+            let hint = format!("give the target its `{known}`, or state = \"maintenance\"");
+            problems.push(Problem::of(&want.id, message).at("state").hint(hint));
+        }
         problems.extend(CAPABILITIES.refusals(None, &want.id, wanted, Novelty::Known));
     }
     problems
@@ -41,19 +51,19 @@ pub fn offline(settings: &Settings, wants: &[Want<Spec>]) -> Vec<Problem> {
 /// Brings both sides to one form, and says what the running system cannot do.
 pub fn online(site: &Site, pairs: &mut [Pairing<Spec>]) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let master = site.settings.as_ref().is_some_and(|settings| settings.master_socket.is_some());
+    let reloads = site.file_only() || site.settings.as_ref().is_some_and(|settings| settings.master_socket.is_some());
     for Pairing { id, want, live } in pairs {
-        settle(want, live.as_mut());
+        spec::settle(want, live.as_mut());
         match (&mut *want, live.as_mut()) {
             (Spec::Tls(want), Some(Spec::Tls(live))) => problems.extend(tls_problems(site, id, want, live)),
             (Spec::Tls(_), _) => problems.push(unspoken(site, id)),
             (Spec::Sticky(want), _) => problems.extend(sticky_problems(site, id, want)),
             _ => {}
         }
-        let running = live.is_some() || site.running.server(id.label()).is_some();
+        let running = site.file_only() || live.is_some() || site.running.server(id.label()).is_some();
         let novelty = if running { Novelty::Known } else { Novelty::New };
         problems.extend(CAPABILITIES.refusals(site.running.version, id, want, novelty));
-        if !master && let Some(attribute) = reloading(want, live.as_ref()) {
+        if !reloads && let Some(attribute) = reloading(want, live.as_ref()) {
             let message = format!("`{attribute}` changes with a reload only");
             problems.push(
                 Problem::of(id, message).at(attribute).hint("give the target its `master_socket` (haproxy -W -S PATH)"),
@@ -127,6 +137,9 @@ fn node_problems(site: &Site, id: &ResourceId, want: &Node, new: bool) -> Vec<Pr
     if new && want.address.is_none() && entry.is_none_or(|entry| entry.address.is_none()) {
         found.push(Problem::of(id, "a new node needs an address").hint("address = \"192.168.1.10:3000\""));
     }
+    if site.file_only() {
+        return found;
+    }
     let by_name = want.address.as_ref().filter(|text| text.parse::<std::net::SocketAddr>().is_err());
     let same = by_name.is_some() && by_name == entry.and_then(|entry| entry.address.as_ref());
     if let (Some(address), false) = (by_name, same) {
@@ -149,23 +162,6 @@ fn fixed(site: &Site, id: &ResourceId, found: &mut Vec<Problem>) {
             format!("under `balance {}` servers and weights are fixed while haproxy runs", site.layout.balance);
         let hint = "set `algorithm` in [….balance] and apply that first; \"ip-hash\" uses the consistent hash, which is not fixed";
         found.push(Problem::of(id, message).hint(hint));
-    }
-}
-
-/// What is the same under two names, and addresses in one form.
-fn settle(want: &mut Spec, live: Option<&mut Spec>) {
-    if let Spec::Node(Node { address: Some(address), .. }) = want
-        && let Some((host, port)) = spec::endpoint(address)
-    {
-        *address = spec::address(host, port);
-    }
-    if let (
-        Spec::Balance(Balance { algorithm: Some(Algorithm::Weighted) }),
-        Some(Spec::Balance(Balance { algorithm: live @ Some(Algorithm::RoundRobin) })),
-    ) = (want, live)
-    {
-        // HAProxy's round robin always goes by weight.
-        *live = Some(Algorithm::Weighted);
     }
 }
 

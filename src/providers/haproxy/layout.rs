@@ -7,7 +7,8 @@ use super::bind::{self, Bind};
 use super::cfg::Cfg;
 use super::word::{self, Parameter};
 use crate::model::units::Duration;
-use crate::providers::balancer::{Algorithm, Sticky, Tls, spec};
+use crate::providers::balancer::capacity::Serving;
+use crate::providers::balancer::{Algorithm, Capacity, Sticky, Tls, spec};
 
 /// A backend as the file has it.
 #[derive(Clone, Debug, Default)]
@@ -178,11 +179,24 @@ impl Layout {
         first != "static-rr" && (!hashed || self.balance.contains("hash-type consistent"))
     }
 
+    /// The pool as HAProxy would begin with it.
+    pub fn capacity(&self) -> Capacity {
+        let serving = self.servers.iter().filter(|entry| entry.serving() == Serving::Yes).count();
+        Capacity { nodes: self.servers.len(), serving }
+    }
+
     /// What all servers agree in; `None` where they do not, or where there are none.
     pub fn common<T: PartialEq>(&self, of: impl Fn(&Entry) -> Option<T>) -> Option<T> {
         let mut all = self.servers.iter().map(of);
         let first = all.next()??;
         all.all(|other| other.as_ref() == Some(&first)).then_some(first)
+    }
+}
+
+impl Entry {
+    /// Whether it takes requests from the start, if it is well.
+    pub fn serving(&self) -> Serving {
+        if self.disabled || self.weight == 0 { Serving::No } else { Serving::Yes }
     }
 }
 

@@ -63,7 +63,7 @@ pub fn all(site: &Site, scope: &Scope<'_, Spec>) -> Vec<Live<Spec>> {
             _ => None,
         });
         // A node that is only half there is made, not changed.
-        if spec.is_some() && (entry.is_none() || server.is_none()) {
+        if spec.is_some() && (entry.is_none() || server.is_none() && !site.file_only()) {
             continue;
         }
         let facts = server.map(Server::facts).unwrap_or_default();
@@ -137,7 +137,7 @@ pub fn wanted_tls<'a>(scope: &Scope<'a, Spec>) -> Option<&'a Tls> {
 
 /// Remarks: what somebody did past the file, and what would be lost.
 pub fn notes(site: &Site, scope: &Scope<'_, Spec>) -> Vec<String> {
-    let mut notes = Vec::new();
+    let mut notes = file_only(site);
     let wanted_state = |name: &str| {
         scope.wanted.iter().any(|want| {
             want.id.label() == name && matches!(&want.spec, Some(Spec::Node(Node { state: Some(_), .. })) | None)
@@ -181,6 +181,24 @@ pub fn notes(site: &Site, scope: &Scope<'_, Spec>) -> Vec<String> {
     {
         notes.push(format!(
             "haproxy serves another certificate than its file holds, serial {memory}: it was not reloaded since"
+        ));
+    }
+    notes
+}
+
+/// What the file alone leaves to others.
+fn file_only(site: &Site) -> Vec<String> {
+    let Some(settings) = site.settings.as_ref().filter(|_| site.file_only()) else { return Vec::new() };
+    let mut notes = vec![
+        "without `socket` the file alone is read and written: no running haproxy is asked or told, nothing is reloaded; \
+         reload it after applying"
+            .to_owned(),
+    ];
+    if !site.checks {
+        notes.push(format!(
+            "`{}` cannot be run here, so that nobody checks the file with `haproxy -c` before it is written: give the target the \
+             path of the program as `binary`, or check before the reload",
+            settings.binary
         ));
     }
     notes

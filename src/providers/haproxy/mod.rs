@@ -1,5 +1,6 @@
 //! HAProxy: one backend, through its runtime socket and its configuration file together. What can change while it runs does; the file says the
-//! same, edited in its place; a reload happens only for what needs one. Knows nothing of other balancers.
+//! same, edited in its place; a reload happens only for what needs one. Without a socket the file alone is managed. Knows nothing of other
+//! balancers.
 
 mod bind;
 mod capability;
@@ -23,7 +24,7 @@ mod word;
 
 use std::sync::Mutex;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{HazardKind, Kind};
 use crate::provider::file::{self, Fingerprint};
 use crate::provider::{
@@ -44,8 +45,11 @@ pub use site::Site;
 #[derive(Debug)]
 pub struct Haproxy {
     settings: Settings,
-    socket: Socket,
+    /// The running one; `None`: the file alone is managed.
+    socket: Option<Socket>,
     master: Option<Socket>,
+    /// What the program that checks a configuration says of itself, where the file alone is managed; `None` where it cannot be run.
+    checker: Option<String>,
     now: jiff::Timestamp,
     /// The file as it was planned from, or written since.
     seen: Mutex<Option<Fingerprint>>,
@@ -63,11 +67,12 @@ impl Provider for Haproxy {
         hazard::LISTENER,
         hazard::NARROWS_CERTIFICATE,
         hazard::RELOADS,
+        hazard::WAITS_FOR_RELOAD,
         hazard::MOVES_CLIENTS,
         hazard::LIMITS_CONNECTIONS,
     ];
     const GRANTS: Grants = Grants {
-        plan: "# in the global section of haproxy.cfg; the file itself must be readable\n\
+        plan: "# in the global section of haproxy.cfg; the file itself must be readable, and is all that is needed without `socket`\n\
                stats socket /run/haproxy/plan.sock user {role} mode 600 level operator\n",
         apply: "# in the global section of haproxy.cfg; the file and its folder must be writable\n\
                 stats socket /run/haproxy/admin.sock user {role} mode 600 level admin expose-fd listeners\n\
@@ -85,28 +90,35 @@ impl Provider for Haproxy {
     }
 
     async fn connect(settings: Settings, context: Context) -> Result<Self> {
-        let socket = Socket::parse(&settings.socket);
+        let socket = settings.socket.as_deref().map(Socket::parse);
         let master = settings.master_socket.as_deref().map(Socket::parse);
-        socket.ask("show version").await?;
-        Ok(Self { settings, socket, master, now: context.now, seen: Mutex::new(None) })
+        let mut checker = None;
+        match &socket {
+            Some(socket) => drop(socket.ask("show version").await?),
+            None => checker = run::about(&settings.binary).await,
+        }
+        Ok(Self { settings, socket, master, checker, now: context.now, seen: Mutex::new(None) })
     }
 
     async fn read(&self, scope: &Scope<'_, Spec>) -> Result<Reading<Site, Spec>> {
         let snapshot = self.load().await?;
         let (cfg, layout) = run::layout(&snapshot, &self.settings.backend)?;
-        let running = Running::read(&self.socket, &self.settings.backend).await?;
-        let marker = Marker::read(&self.settings.config, &running.process).await?;
+        let (mut running, mut marker) = (Running::default(), Marker::default());
+        if let Some(socket) = &self.socket {
+            running = Running::read(socket, &self.settings.backend).await?;
+            marker = Marker::read(&self.settings.config, &running.process).await?;
+        }
         if scope.breadth == Breadth::Everything {
             *self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(snapshot.print.clone());
         }
-        let place = self.socket.place();
-        let identity = format!("haproxy on {}, {place}, backend {}", running.host, self.settings.backend);
-        let version = running.release.clone();
+        let identity = self.identity(&running);
         // At the lowest level of a socket HAProxy leaves out what it would not tell, without a word.
-        let gaps = if running.algorithm.is_empty() { gaps(&place) } else { Vec::new() };
-        let settings = Some(self.settings.clone());
+        let silent = self.socket.as_ref().filter(|_| running.algorithm.is_empty());
+        let gaps = silent.map(|socket| gaps(&socket.place())).unwrap_or_default();
+        let version = self.checker.clone().unwrap_or_else(|| running.release.clone());
+        let (settings, checks) = (Some(self.settings.clone()), self.checker.is_some());
         let tls = Serving::read(self, &layout, live::wanted_tls(scope)).await?;
-        let site = Site { version, settings, cfg, layout, running, tls, marker };
+        let site = Site { version, settings, checks, cfg, layout, running, tls, marker };
         let live = if gaps.is_empty() { live::all(&site, scope) } else { Vec::new() };
         let mut notes = live::notes(&site, scope);
         notes.extend(file::obstacle(&self.settings.config).await.map(|why| format!("apply cannot write: {why}")));
@@ -131,6 +143,21 @@ impl Provider for Haproxy {
 
     async fn run(&self, op: &Op, progress: &Progress) -> Result<()> {
         self.perform(op, progress).await
+    }
+}
+
+impl Haproxy {
+    /// The runtime socket.
+    fn socket(&self) -> Result<&Socket> {
+        self.socket.as_ref().ok_or_else(|| Error::bug("a target without a running haproxy is asked for one"))
+    }
+
+    fn identity(&self, running: &Running) -> String {
+        let Settings { config, backend, .. } = &self.settings;
+        match &self.socket {
+            Some(socket) => format!("haproxy on {}, {}, backend {backend}", running.host, socket.place()),
+            None => format!("haproxy, file {}, backend {backend}", config.display()),
+        }
     }
 }
 

@@ -42,6 +42,11 @@ pub enum Act {
     Reload,
     /// The file is read anew, and how clients are let in changes.
     Listen,
+    /// Nothing: the file alone is managed.
+    Write {
+        /// Whether HAProxy checks it first.
+        checked: bool,
+    },
 }
 
 /// A certificate that takes another's place.
@@ -53,6 +58,8 @@ pub struct Rotation {
     pub tls: Tls,
     /// What was planned, so that nothing else is served.
     pub content: String,
+    /// Whether a running HAProxy takes it into its memory.
+    pub loaded: bool,
 }
 
 /// A node that comes.
@@ -204,16 +211,21 @@ impl fmt::Display for Op {
                 [drain, file, vec![format!("del server {backend}/{node}")]].concat()
             }
             Act::Set { commands, floor: _ } => [commands.clone(), file].concat(),
-            Act::Rotate(Rotation { place, tls, content }) => {
+            Act::Rotate(Rotation { place, tls, content, loaded }) => {
                 let place = place.display();
                 let from = tls.certificate.as_ref().map(|pem| pem.path.as_str()).unwrap_or_default();
                 let key = tls.key.as_ref().map(|key| format!(" and {key}")).unwrap_or_default();
-                vec![
-                    format!("set ssl cert {place} << {from}{key} ({content})"),
-                    format!("commit ssl cert {place}"),
-                    format!("write {place}"),
-                ]
+                if *loaded {
+                    vec![
+                        format!("set ssl cert {place} << {from}{key} ({content})"),
+                        format!("commit ssl cert {place}"),
+                        format!("write {place}"),
+                    ]
+                } else {
+                    vec![format!("write {place} << {from}{key} ({content})")]
+                }
             }
+            Act::Write { checked } => [if *checked { vec!["haproxy -c".into()] } else { Vec::new() }, file].concat(),
             Act::Reload | Act::Listen => [file, vec!["haproxy -c".into(), "reload".into()]].concat(),
         };
         f.write_str(&parts.join("; "))

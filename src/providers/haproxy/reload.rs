@@ -79,7 +79,7 @@ async fn free(master: &Socket, text: &str) -> Result<()> {
 /// Writes the servers' state where the configuration has the new worker look for it.
 async fn carry(target: &Haproxy, written: &Written, before: &Running) -> Result<()> {
     let Some(path) = run::layout(&written.before, &target.settings.backend)?.1.state_file else { return Ok(()) };
-    let dump = target.socket.ask("show servers state").await?;
+    let dump = target.socket()?.ask("show servers state").await?;
     let layout = Layout::read(&Cfg::parse(&written.after), &target.settings.backend).map_err(Error::failed)?;
     let mut kept = String::new();
     for line in dump.lines() {
@@ -185,5 +185,5 @@ async fn restore(target: &Haproxy, op: &Op, written: &Written, before: &Running,
             commands.push(format!("set maxconn server {} {}", of(was), was.limit));
         }
     }
-    target.socket.run(&commands).await
+    target.socket()?.run(&commands).await
 }

@@ -57,16 +57,17 @@ impl Haproxy {
                     let running = self.running().await?;
                     self.keeps(&running, &leaving(commands, &running), *floor)?;
                 }
-                self.socket.run(commands).await?;
+                self.socket()?.run(commands).await?;
                 self.write(&written).await
             }
             Act::Rotate(rotation) => tls::rotate(self, rotation).await,
+            Act::Write { .. } => self.write(&written).await,
             Act::Reload | Act::Listen => reload::run(self, op, &written, progress).await,
         }
     }
 
     pub(super) async fn running(&self) -> Result<Running> {
-        Running::read(&self.socket, &self.settings.backend).await
+        Running::read(self.socket()?, &self.settings.backend).await
     }
 
     /// Makes the edits on what the file holds now, and has HAProxy check the result.
@@ -81,7 +82,9 @@ impl Haproxy {
             cfg.apply(edit).map_err(conflict)?;
         }
         let written = Written { after: cfg.text(), before };
-        if written.differs() || matches!(op.act, Act::Reload | Act::Listen) {
+        let (unchecked, always) =
+            (matches!(op.act, Act::Write { checked: false }), matches!(op.act, Act::Reload | Act::Listen));
+        if always || written.differs() && !unchecked {
             self.validate(&written.after).await?;
         }
         Ok(written)
@@ -91,7 +94,7 @@ impl Haproxy {
     pub(super) async fn load(&self) -> Result<Snapshot> {
         let config = &self.settings.config;
         file::read(config).await?.ok_or_else(|| {
-            Error::usage(format!("there is no `{}`", config.display()))
+            Error::new(ErrorKind::Unreachable, format!("there is no `{}`", config.display()))
                 .hint("`config` names haproxy's configuration file")
         })
     }
@@ -150,20 +153,20 @@ impl Haproxy {
                 return self.write(written).await;
             }
         }
-        self.socket.run(&commands).await?;
+        self.socket()?.run(&commands).await?;
         if admit.checked
             && admit.end == NodeState::Ready
             && let Err(error) = self.healthy(node, admit.within.std(), progress).await
         {
             if admit.add.is_some() {
                 let back = [set_state(backend, node, NodeState::Maintenance), format!("del server {backend}/{node}")];
-                self.socket.run(&back).await?;
+                self.socket()?.run(&back).await?;
                 return Err(error.context(format!("`{node}` was taken out again")));
             }
             return Err(error.context(format!("`{node}` stays drained")));
         }
         if admit.end == NodeState::Ready {
-            self.socket.run(&[set_state(backend, node, NodeState::Ready)]).await?;
+            self.socket()?.run(&[set_state(backend, node, NodeState::Ready)]).await?;
         }
         self.write(written).await
     }
@@ -183,20 +186,20 @@ impl Haproxy {
             marker.resting.push(name.clone());
             marker.clone().write(config, &process).await?;
         }
-        self.socket.run(&[set_state(backend, name, NodeState::Drain)]).await?;
+        self.socket()?.run(&[set_state(backend, name, NodeState::Drain)]).await?;
         self.drained(name, node.drain.std(), progress).await?;
         let there =
             [vec![set_address(backend, name, &node.address)], node.commands.clone(), node.doubt(backend)].concat();
-        self.socket.run(&there).await?;
+        self.socket()?.run(&there).await?;
         let mut moved = Ok(());
         if node.checked && node.end == NodeState::Ready {
             moved = self.healthy(name, node.within.std(), progress).await;
         }
         if moved.is_err() {
             let weight = format!("set server {backend}/{name} weight {}", server.weight);
-            self.socket.run(&[set_address(backend, name, &server.address()), weight]).await?;
+            self.socket()?.run(&[set_address(backend, name, &server.address()), weight]).await?;
         }
-        self.socket.run(&[set_state(backend, name, node.end)]).await?;
+        self.socket()?.run(&[set_state(backend, name, node.end)]).await?;
         if moved.is_ok() {
             self.write(written).await?;
         }
@@ -214,14 +217,14 @@ impl Haproxy {
         }
         // Who takes no requests has nothing to drain.
         if server.state() != NodeState::Maintenance {
-            self.socket.run(&[set_state(backend, node, NodeState::Drain)]).await?;
+            self.socket()?.run(&[set_state(backend, node, NodeState::Drain)]).await?;
             self.drained(node, retire.drain.std(), progress).await?;
-            self.socket.run(&[set_state(backend, node, NodeState::Maintenance)]).await?;
+            self.socket()?.run(&[set_state(backend, node, NodeState::Maintenance)]).await?;
         }
         self.write(written).await?;
         let delete = format!("del server {backend}/{node}");
         for _ in 0..looks(retire.drain.std()) {
-            match self.socket.run(std::slice::from_ref(&delete)).await {
+            match self.socket()?.run(std::slice::from_ref(&delete)).await {
                 Err(error) if error.to_string().contains("still has connections") => {
                     progress.tell(format!("waiting for the last connections of {node}"), 0, 0);
                     tokio::time::sleep(PAUSE).await;
@@ -283,6 +286,14 @@ impl Haproxy {
         );
         Err(conflict(message))
     }
+}
+
+/// What a program says of itself; `None` where it cannot be run.
+pub async fn about(binary: &str) -> Option<String> {
+    let mut command = tokio::process::Command::new(binary);
+    let output = command.arg("-v").stdin(Stdio::null()).kill_on_drop(true).output().await.ok()?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    output.status.success().then(|| said.lines().next().unwrap_or_default().to_owned())
 }
 
 /// The nodes that these commands take out of service.

@@ -7,14 +7,15 @@ use serde::Deserialize;
 
 use crate::model::Secret;
 use crate::model::units::Duration;
-use crate::providers::balancer::capacity::Demand;
+use crate::providers::balancer::capacity::{self, Demand};
 
 /// One backend of one HAProxy.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// The runtime socket, at level `admin` for applying, `operator` for planning: `/run/haproxy/admin.sock` or `tcp://127.0.0.1:9999`.
-    pub socket: String,
+    /// Without it the file alone is read and written, and no running HAProxy is told.
+    pub socket: Option<String>,
     /// The master's socket; needed for what only a reload can change.
     pub master_socket: Option<String>,
     /// The configuration file.
@@ -28,13 +29,13 @@ pub struct Settings {
     /// file and shown nowhere; a key that the file has stays.
     pub cookie_key: Option<Secret>,
     /// Within how long a node that comes must be seen healthy; it is taken out again otherwise.
-    #[serde(default = "half_a_minute")]
+    #[serde(default = "capacity::health_timeout")]
     pub health_timeout: Duration,
     /// How long a node that leaves may finish what it is working on.
-    #[serde(default = "a_minute")]
+    #[serde(default = "capacity::drain_timeout")]
     pub drain_timeout: Duration,
     /// So many nodes are always to be healthy and ready.
-    #[serde(default = "one")]
+    #[serde(default = "capacity::min_healthy")]
     pub min_healthy: u32,
     /// At most so many nodes may be out of service.
     pub max_unavailable: Option<u32>,
@@ -49,16 +50,4 @@ impl Settings {
 
 fn haproxy() -> String {
     "haproxy".into()
-}
-
-fn half_a_minute() -> Duration {
-    Duration::from_secs(30)
-}
-
-fn a_minute() -> Duration {
-    Duration::from_secs(60)
-}
-
-fn one() -> u32 {
-    1
 }

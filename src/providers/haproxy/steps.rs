@@ -1,6 +1,10 @@
 //! From differences to steps: nodes come first, one by one; then what stays changes; then nodes leave, one by one.
 //! Every edit is made on one copy of the file, in the order of running, so that each step finds the lines that the one before it left.
 
+mod alone;
+mod amend;
+mod blind;
+
 use std::time::Duration;
 
 use super::cfg::Cfg;
@@ -12,8 +16,8 @@ use super::site::Site;
 use crate::model::{Action, Hazard, Impact, ResourceId, Stage, text};
 use crate::provider::{Delta, Draft};
 use crate::providers::balancer::capacity::{Demand, Serving};
-use crate::providers::balancer::reuse::Unit;
-use crate::providers::balancer::{Capacity, Node, NodeState, Reuse, Spec, TLS, hazard};
+use crate::providers::balancer::{Capacity, Node, NodeState, Spec, TLS, hazard};
+use amend::Amended;
 
 /// What talking to HAProxy and writing the file takes at most, beside what is waited for.
 const WORK: Duration = Duration::from_secs(30);
@@ -22,7 +26,14 @@ pub const RELOAD: Duration = Duration::from_mins(1);
 
 /// What to run for these differences.
 pub fn draft(site: &Site, deltas: &[Delta<Spec>]) -> Vec<Draft<Op>> {
+    if site.settings.is_none() {
+        return blind::draft(deltas);
+    }
     let mut draft = Drafting::of(site);
+    if site.file_only() {
+        draft.alone(deltas);
+        return draft.drafts;
+    }
     for delta in deltas {
         if let (Some(Spec::Node(want)), Action::Create) = (&delta.want, delta.action) {
             draft.admit(&delta.id, want);
@@ -78,7 +89,7 @@ impl<'a> Drafting<'a> {
             health: settings.map(|settings| settings.health_timeout).unwrap_or_default(),
             drain: settings.map(|settings| settings.drain_timeout).unwrap_or_default(),
             cfg: site.cfg.clone(),
-            capacity: site.running.capacity(),
+            capacity: site.capacity(),
             added: Vec::new(),
             drafts: Vec::new(),
         }
@@ -99,7 +110,7 @@ impl<'a> Drafting<'a> {
     ) {
         let config = self.site.settings.as_ref().map(|settings| settings.config.clone()).unwrap_or_default();
         let impact = match act {
-            Act::Reload => Impact::Reload,
+            Act::Reload | Act::Write { .. } | Act::Rotate(Rotation { loaded: false, .. }) => Impact::Reload,
             Act::Listen => Impact::Listener,
             _ => Impact::Runtime,
         };
@@ -134,50 +145,17 @@ impl<'a> Drafting<'a> {
 
     /// What only a reload can change, in one.
     fn reload(&mut self, deltas: &[Delta<Spec>]) {
-        let (mut covers, mut hazards, mut evidence) = (Vec::new(), Vec::new(), Vec::new());
-        let mut act = Act::Reload;
-        let section = self.site.layout.section.clone();
+        let (mut covers, mut whole) = (Vec::new(), Amended::default());
         for delta in deltas {
-            match &delta.want {
-                Some(Spec::Balance(want)) => {
-                    change::balance(&mut self.cfg, &section, want);
-                    hazards.push(hazard::MOVES_CLIENTS.with(format!("from `balance {}`", self.site.layout.balance)));
-                }
-                Some(Spec::Health(want)) => change::health(&mut self.cfg, &section, want),
-                Some(Spec::Reuse(want)) if delta.changed.iter().any(|path| path != "max_connections") => {
-                    change::reuse(&mut self.cfg, &section, &Reuse { max_connections: None, ..want.clone() });
-                    evidence.extend(want.idle_connections.map(|idle| Unit::Node.translate("pool-max-conn", idle).sum));
-                }
-                Some(Spec::Sticky(want)) => {
-                    let layout = self.layout();
-                    let key = self.site.settings.as_ref().and_then(|settings| settings.cookie_key.as_ref());
-                    change::sticky(&mut self.cfg, &layout, want, key);
-                    if delta.changed.iter().any(|path| path == "cookie") {
-                        let old = layout.cookie.first().map_or("nothing".into(), |name| format!("cookie `{name}`"));
-                        hazards.push(hazard::MOVES_CLIENTS.with(format!("bound by {old} now")));
-                    }
-                }
-                Some(Spec::Tls(want))
-                    if delta.changed.iter().any(|path| ["protocols", "ciphers"].contains(&path.as_str())) =>
-                {
-                    let binds = self.layout().binds;
-                    change::tls(&mut self.cfg, &binds, want);
-                    let mut places: Vec<String> = binds.into_iter().map(|bind| bind.section).collect();
-                    places.dedup();
-                    hazards.push(hazard::LISTENER.with(format!(
-                        "{} of {}",
-                        text::list(tls_words(delta)),
-                        text::list(places)
-                    )));
-                    act = Act::Listen;
-                }
-                _ => continue,
+            if self.amend(delta, &mut whole) {
+                covers.push(delta.id.clone());
             }
-            covers.push(delta.id.clone());
         }
         if covers.is_empty() {
             return;
         }
+        let Amended { mut hazards, mut evidence, listens } = whole;
+        let act = if listens { Act::Listen } else { Act::Reload };
         let layout = &self.site.layout;
         if !layout.closes_late {
             evidence.push(
@@ -214,7 +192,11 @@ impl<'a> Drafting<'a> {
             hazards.push(hazard::NARROWS_CERTIFICATE.with(format!("{} not in the new one", text::list(lost))));
         }
         let title = format!("serve the certificate that expires {}", wanted.end(serving.now));
-        let rotation = Rotation { place: place.clone(), tls: source.clone(), content: wanted.content() };
+        let loaded = !self.site.file_only();
+        if !loaded {
+            hazards.push(hazard::WAITS_FOR_RELOAD.with(alone::WAITS));
+        }
+        let rotation = Rotation { place: place.clone(), tls: source.clone(), content: wanted.content(), loaded };
         self.push(Stage::Shift, title, vec![delta.id.clone()], hazards, WORK, Act::Rotate(rotation));
     }
 
@@ -222,22 +204,10 @@ impl<'a> Drafting<'a> {
     fn tune(&mut self, deltas: &[Delta<Spec>]) {
         let (mut covers, mut hazards, mut commands) = (Vec::new(), Vec::new(), Vec::new());
         for delta in deltas {
-            let Some(Spec::Reuse(Reuse { max_connections: Some(most), .. })) = &delta.want else { continue };
-            if !delta.changed.iter().any(|path| path == "max_connections") {
-                continue;
-            }
-            let want = Reuse { max_connections: Some(*most), ..Reuse::default() };
-            change::reuse(&mut self.cfg, &self.site.layout.section, &want);
+            let Some(most) = self.limit(delta, &mut hazards) else { continue };
             let running = self.site.running.servers.iter().map(|server| &server.name);
             let names = running.chain(self.added.iter().filter(|name| self.site.running.server(name).is_none()));
             commands.extend(names.map(|name| format!("set maxconn server {}/{name} {most}", self.backend)));
-            let before = match &delta.live {
-                Some(Spec::Reuse(Reuse { max_connections: Some(before), .. })) if *before != 0 => *before,
-                _ => u32::MAX,
-            };
-            if *most != 0 && *most < before {
-                hazards.push(hazard::LIMITS_CONNECTIONS.with(format!("{most} for each node")));
-            }
             covers.push(delta.id.clone());
         }
         // Lines that came in front of others have moved them.

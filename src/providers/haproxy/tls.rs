@@ -8,6 +8,7 @@ use super::Haproxy;
 use super::layout::Layout;
 use super::op::Rotation;
 use super::run::conflict;
+use super::socket::Socket;
 use crate::error::{Error, Result};
 use crate::model::{Facts, ResourceId};
 use crate::provider::{Problem, file};
@@ -41,22 +42,15 @@ impl Serving {
             // Who may not read the key may not read this file; the memory tells all the same.
             let there = file::read(place).await.ok().flatten();
             found.disk = there.and_then(|there| Certificate::parse(&there.bytes).ok());
-            let told = target.socket.ask(&format!("show ssl cert {}", place.display())).await.unwrap_or_default();
+            let told = match &target.socket {
+                Some(socket) => socket.ask(&format!("show ssl cert {}", place.display())).await.unwrap_or_default(),
+                None => String::new(),
+            };
             found.memory = told.lines().find_map(|line| line.strip_prefix("Serial: ")).map(serial);
         }
         let Some(want) = want.filter(|want| want.certificate.is_some()) else { return Ok(found) };
         found.source = Some(want.clone());
-        match Certificate::read(want).await {
-            Ok(wanted) => found.wanted = wanted,
-            Err(fault) => found.faults.push(fault),
-        }
-        // The key is looked at only where it is to be used.
-        if found.wanted.as_ref().is_some_and(|wanted| !found.serves(wanted)) {
-            match Material::read(want).await {
-                Ok(material) => found.faults.extend(material.into_iter().flat_map(|one| one.faults(found.now))),
-                Err(fault) => found.faults.push(fault),
-            }
-        }
+        (found.wanted, found.faults) = certificate::wanted(want, found.now, |wanted| found.serves(wanted)).await;
         Ok(found)
     }
 
@@ -101,9 +95,9 @@ fn serial(text: &str) -> String {
     text.trim().trim_start_matches('0').to_ascii_uppercase()
 }
 
-/// Puts the certificate into memory, which checks it once more, and then into its file. Does nothing where both are done.
+/// Puts the certificate into memory, which checks it once more, where there is one, and then into its file. Does nothing where both are done.
 pub async fn rotate(target: &Haproxy, rotation: &Rotation) -> Result<()> {
-    let Rotation { place, tls, content } = rotation;
+    let Rotation { place, tls, content, loaded } = rotation;
     let material = Material::read(tls).await.map_err(Fault::error)?;
     let material = material.ok_or_else(|| Error::bug("a rotation without a certificate"))?;
     if material.certificate.content() != *content {
@@ -114,7 +108,9 @@ pub async fn rotate(target: &Haproxy, rotation: &Rotation) -> Result<()> {
     }
     let there = file::read(place).await?;
     let bundle = material.bundle();
-    load(target, place, bundle.expose()).await?;
+    if *loaded {
+        load(target.socket()?, place, bundle.expose()).await?;
+    }
     // The wanted file may be the served one.
     if there
         .as_ref()
@@ -126,22 +122,21 @@ pub async fn rotate(target: &Haproxy, rotation: &Rotation) -> Result<()> {
     file::replace(place, there.as_ref().map(|there| &there.print), bundle.expose().as_bytes().to_vec()).await
 }
 
-async fn load(target: &Haproxy, place: &Path, pem: &str) -> Result<()> {
+async fn load(socket: &Socket, place: &Path, pem: &str) -> Result<()> {
     let place = place.display();
     let refused = |said: &str| {
         let said = said.lines().find(|line| !line.trim().is_empty()).unwrap_or("it does not say why");
         Error::failed(format!("haproxy does not take the certificate: {}; the old one is served", said.trim()))
             .hint("the certificate's file is named on the `bind` line as haproxy loaded it; reload haproxy if that has changed")
     };
-    let said =
-        target.socket.ask(&format!("set ssl cert {place} <<\n{pem}")).await.map_err(|_| refused("set ssl cert"))?;
+    let said = socket.ask(&format!("set ssl cert {place} <<\n{pem}")).await.map_err(|_| refused("set ssl cert"))?;
     if !said.contains("Transaction") {
         return Err(refused(&said));
     }
-    let said = target.socket.ask(&format!("commit ssl cert {place}")).await?;
+    let said = socket.ask(&format!("commit ssl cert {place}")).await?;
     if said.contains("Success!") {
         return Ok(());
     }
-    target.socket.ask(&format!("abort ssl cert {place}")).await?;
+    socket.ask(&format!("abort ssl cert {place}")).await?;
     Err(refused(&said))
 }

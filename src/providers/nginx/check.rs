@@ -75,7 +75,7 @@ pub fn offline(settings: &Settings, wants: &[Want<Spec>]) -> Vec<Problem> {
 pub fn online(site: &Site, pairs: &mut [Pairing<Spec>]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for Pairing { id, want, live } in pairs {
-        settle(want, live.as_mut());
+        spec::settle(want, live.as_mut());
         let novelty = if live.is_some() { Novelty::Known } else { Novelty::New };
         problems.extend(CAPABILITIES.refusals(site.version(), id, want, novelty));
         match (&mut *want, live.as_mut()) {
@@ -120,21 +120,4 @@ fn unspoken(site: &Site, id: &ResourceId) -> Problem {
     let message = format!("no `server` block{place} that passes to `{upstream}` has a `listen … ssl`");
     let hint = "write `listen 443 ssl;` with its certificate into the block and reload; from then on it is tuned here";
     Problem::of(id, message).hint(hint)
-}
-
-/// What is the same under two names, and addresses in one form.
-fn settle(want: &mut Spec, live: Option<&mut Spec>) {
-    if let Spec::Node(Node { address: Some(address), .. }) = want
-        && let Some((host, port)) = spec::endpoint(address)
-    {
-        *address = spec::address(host, port);
-    }
-    if let (
-        Spec::Balance(Balance { algorithm: Some(Algorithm::Weighted) }),
-        Some(Spec::Balance(Balance { algorithm: live @ Some(Algorithm::RoundRobin) })),
-    ) = (want, live)
-    {
-        // nginx's round robin always goes by weight.
-        *live = Some(Algorithm::Weighted);
-    }
 }

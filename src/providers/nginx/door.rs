@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
+use super::first;
 use super::layout::passes;
 use super::tree::Statement;
 use super::whole::{Spot, Whole};
@@ -24,6 +25,8 @@ pub struct Door {
     pub ciphers: Option<String>,
     /// Directives of it that a file says which it includes, with that file.
     pub included: Vec<(&'static str, PathBuf)>,
+    /// The addresses where nginx takes the versions of TLS from another block, their default server, with the place of that one.
+    pub overruled: Vec<(String, String)>,
     /// Where a client meets it, and the name that the client asks for; `None` where evenkeel cannot be sure to meet this one.
     pub meets: Option<(SocketAddr, Option<String>)>,
 }
@@ -57,7 +60,24 @@ pub fn all(whole: &Whole, managed: &std::path::Path, upstream: &str, version: Op
         }
     }
     spots.sort();
-    spots.iter().map(|spot| door(whole, managed, spot, version, crowd)).collect()
+    let firsts = first::of(whole);
+    // A default server that is one of them says what the others do.
+    let other =
+        |listen: &Statement| firsts.get(&first::socket(listen.argument()?)).filter(|first| !spots.contains(first));
+    let doors = spots.iter().map(|spot| {
+        let listens = listens(whole, spot);
+        let shared =
+            listens.iter().filter_map(|listen| Some((listen.argument()?.to_owned(), place(whole, other(listen)?))));
+        Door { overruled: shared.collect(), ..door(whole, managed, spot, version, crowd) }
+    });
+    doors.collect()
+}
+
+/// Where a block is, for people.
+fn place(whole: &Whole, spot: &Spot) -> String {
+    let start = whole.at(spot).map_or(0, |block| block.span.start);
+    let line = whole.text(&spot.0).map_or(0, |text| text.bytes()[..start].split(|byte| *byte == b'\n').count());
+    format!("`{}` line {line}", spot.0.display())
 }
 
 /// Its `listen` statements that speak TLS.
@@ -72,8 +92,6 @@ fn listens(whole: &Whole, spot: &Spot) -> Vec<Statement> {
 fn door(whole: &Whole, managed: &std::path::Path, spot: &Spot, version: Option<Version>, crowd: usize) -> Door {
     let (path, at) = spot;
     let text = whole.text(path);
-    let start = whole.at(spot).map_or(0, |block| block.span.start);
-    let line = text.map_or(0, |text| text.bytes()[..start].split(|byte| *byte == b'\n').count());
     let blocks = text.into_iter().flat_map(|text| &text.tree().statements[..*at]);
     let before = blocks.filter(|s| s.name() == "server" && s.body.is_some()).count();
     let words = |name: &str| -> Option<Vec<String>> {
@@ -98,17 +116,17 @@ fn door(whole: &Whole, managed: &std::path::Path, spot: &Spot, version: Option<V
     };
     let name = words("server_name").and_then(|names| names.iter().find_map(|name| asked(name)));
     let listens = listens(whole, spot);
-    let first = |s: &Statement| s.arguments().skip(1).any(|word| ["default_server", "default"].contains(&word));
-    let sure = |s: &&Statement| name.is_some() || crowd == 1 || first(s);
+    let sure = |s: &&Statement| name.is_some() || crowd == 1 || first::says(s);
     let plain = |s: &&Statement| !s.arguments().any(|word| ["proxy_protocol", "quic"].contains(&word));
     let address = listens.iter().filter(plain).filter(sure).find_map(|s| address(s.argument()?));
     Door {
-        place: format!("`{}` line {line}", path.display()),
+        place: place(whole, spot),
         nth: (path == managed).then_some(before),
         certificates,
         protocols,
         ciphers: words(CIPHERS).and_then(|said| said.first().cloned()).or(version.map(|_| "HIGH:!aNULL:!MD5".into())),
         included: [CERTIFICATE, KEY, PROTOCOLS, CIPHERS].iter().filter_map(inside).collect(),
+        overruled: Vec::new(),
         meets: address.map(|address| (address, name)),
     }
 }
@@ -210,6 +228,24 @@ mod tests {
         check("10.0.0.5:443", "10.0.0.5:443");
         check("unix:/run/nginx.sock", "-");
         check("10.0.0.5", "-");
+    }
+
+    #[test]
+    fn the_default_server_of_an_address_rules_the_versions() {
+        let text = "server { listen 443 ssl; server_name a; location / { proxy_pass http://other; } }\n\
+                    server { listen *:443 ssl; listen 127.0.0.1:8443 ssl; server_name b; location / { proxy_pass http://web; } }\n\
+                    server { listen 8443 ssl default_server; listen 127.0.0.1:8443 ssl default_server; location / { return 404; } }\n";
+        let config = std::path::Path::new("/nowhere/web.conf");
+        let doors = |text: &str| {
+            let whole = Whole::alone(config, &super::super::edit::Text::new(text.into()));
+            all(&whole, config, "web", Some(Version(1, 22, 1)))
+        };
+        let found = doors(text);
+        let told: Vec<_> = found.iter().flat_map(|door| &door.overruled).map(|(a, p)| format!("{a} {p}")).collect();
+        assert_eq!(told, ["*:443 `/nowhere/web.conf` line 1", "127.0.0.1:8443 `/nowhere/web.conf` line 3"]);
+        // Where the default server leads to the same pool, it is told the same.
+        let found = doors(&text.replace("http://other", "http://web").replace(" default_server", ""));
+        assert_eq!(found.iter().map(|door| door.overruled.len()).sum::<usize>(), 0, "{found:?}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::capability::KEEPALIVE_DEFAULT;
 use super::edit::Text;
 use super::layout::{Server, passes};
+use super::settings::Settings;
 use super::site::{Answer, Site};
 use super::tree::Statement;
 use crate::model::{Facts, ResourceId};
@@ -127,6 +128,7 @@ pub fn notes(site: &Site) -> Vec<String> {
         }
     }
     let tls = &site.tls;
+    notes.extend(unseen(site, settings));
     if tls.memory.as_ref().zip(tls.disk.as_ref()).is_some_and(|(memory, disk)| !memory.same(disk)) {
         notes.push("nginx serves another certificate than its file holds: it was not reloaded since".into());
     }
@@ -153,6 +155,34 @@ pub fn notes(site: &Site) -> Vec<String> {
             notes.push(format!(
                 "{what} of this file lead to `{}` without `proxy_http_version 1.1` and `proxy_set_header Connection \"\"`: no connection is kept there",
                 settings.upstream
+            ));
+        }
+    }
+    notes
+}
+
+/// What of `tls` cannot be read, or has no effect where it is said.
+fn unseen(site: &Site, settings: &Settings) -> Vec<String> {
+    let mut notes = Vec::new();
+    let Some(want) = &site.tls.source else { return notes };
+    for door in &site.tls.doors {
+        let place = &door.place;
+        if door.certificates.iter().any(|path| path.to_string_lossy().contains('$')) {
+            notes.push(format!(
+                "{place} names its certificate with a variable: which one a client is served is not known"
+            ));
+        }
+        if want.protocols.is_none() {
+            continue;
+        }
+        for (address, ruler) in &door.overruled {
+            notes.push(format!(
+                "nginx takes `ssl_protocols` for {address} from its default server, {ruler}: those of {place} have no effect there"
+            ));
+        }
+        if settings.pid.is_none() && settings.main.is_none() {
+            notes.push(format!(
+                "nginx takes `ssl_protocols` from the default server of an address; whether {place} is that is not known without `main`"
             ));
         }
     }

@@ -6,6 +6,7 @@ mod change;
 mod check;
 mod door;
 pub mod edit;
+mod first;
 mod layout;
 mod live;
 mod master;
@@ -107,6 +108,7 @@ impl Provider for Nginx {
         hazard::LISTENER,
         hazard::NARROWS_CERTIFICATE,
         hazard::RELOADS,
+        hazard::WAITS_FOR_RELOAD,
         hazard::MOVES_CLIENTS,
         hazard::LIMITS_CONNECTIONS,
     ];

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::model::units::Duration;
-use crate::providers::balancer::capacity::Demand;
+use crate::providers::balancer::capacity::{self, Demand};
 
 /// One upstream of one nginx.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -30,13 +30,13 @@ pub struct Settings {
     /// What evenkeel asks a node for, to see whether it is well, since nginx itself does not look: `/health`. Without it, a connection is enough.
     pub probe: Option<String>,
     /// Within how long a node that comes must answer; nothing is written otherwise.
-    #[serde(default = "half_a_minute")]
+    #[serde(default = "capacity::health_timeout")]
     pub health_timeout: Duration,
     /// How long the workers that leave may finish what they are working on, before the line of a node that leaves is removed.
-    #[serde(default = "a_minute")]
+    #[serde(default = "capacity::drain_timeout")]
     pub drain_timeout: Duration,
     /// So many nodes are always to answer and to be ready.
-    #[serde(default = "one")]
+    #[serde(default = "capacity::min_healthy")]
     pub min_healthy: u32,
     /// At most so many nodes may be out of service.
     pub max_unavailable: Option<u32>,
@@ -51,16 +51,4 @@ impl Settings {
 
 fn nginx() -> String {
     "nginx".into()
-}
-
-fn half_a_minute() -> Duration {
-    Duration::from_secs(30)
-}
-
-fn a_minute() -> Duration {
-    Duration::from_secs(60)
-}
-
-fn one() -> u32 {
-    1
 }

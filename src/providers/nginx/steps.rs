@@ -11,7 +11,7 @@ use super::op::{Op, Rotation};
 use super::site::Site;
 use crate::model::{Action, Hazard, Impact, ResourceId, Stage, text};
 use crate::provider::{Delta, Draft};
-use crate::providers::balancer::capacity::Serving;
+use crate::providers::balancer::capacity::{Seen, Serving};
 use crate::providers::balancer::reuse::Translated;
 use crate::providers::balancer::{Capacity, Node, NodeState, Reuse, Spec, hazard};
 
@@ -84,7 +84,8 @@ impl Drafting<'_> {
     /// One node less that serves; the hazards of that.
     fn leaves(&mut self, name: &str, then: Capacity, parts: &mut Parts) {
         let demand = self.site.settings.as_ref().map(super::Settings::demand).unwrap_or_default();
-        parts.hazards.extend(self.capacity.hazards(then, demand));
+        let seen = if self.runs() { Seen::Healthy } else { Seen::Ready };
+        parts.hazards.extend(self.capacity.hazards_by(seen, then, demand));
         parts.floor = Some(then.serving.min((demand.min_healthy as usize).max(1)));
         parts.leavers.push(name.to_owned());
         self.capacity = then;
@@ -310,6 +311,9 @@ impl Drafting<'_> {
         if runs {
             parts.hazards.push(hazard::RELOADS.with(race(self.site)));
             timeout += RELOAD + within.std();
+        } else if settings.is_some() {
+            let evidence = "nginx serves as before until somebody reloads it: `nginx -t && nginx -s reload`";
+            parts.hazards.push(hazard::WAITS_FOR_RELOAD.with(evidence));
         }
         let op = Op {
             upstream: settings.map(|settings| settings.upstream.clone()).unwrap_or_default(),
@@ -327,17 +331,8 @@ impl Drafting<'_> {
             sums: parts.sums,
             rotation: parts.rotation,
         };
-        let impact = match (runs, parts.listens) {
-            (false, _) => Impact::Runtime,
-            (true, false) => Impact::Reload,
-            (true, true) => Impact::Listener,
-        };
-        let title = match parts.titles.as_slice() {
-            [first, second, third, rest @ ..] if !rest.is_empty() => {
-                format!("{first}, {second}, {third} and {} more", rest.len())
-            }
-            few => few.join(", "),
-        };
+        let impact = if parts.listens { Impact::Listener } else { Impact::Reload };
+        let title = text::titles(&parts.titles);
         let (covers, hazards) = (parts.covers, parts.hazards);
         self.drafts.push(Draft { stage, title, covers, hazards, timeout, lock_timeout: None, impact, op });
     }

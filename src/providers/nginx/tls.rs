@@ -71,17 +71,7 @@ impl Serving {
         }
         let Some(want) = want else { return Ok(found) };
         found.source = Some(want.clone());
-        match Certificate::read(want).await {
-            Ok(wanted) => found.wanted = wanted,
-            Err(fault) => found.faults.push(fault),
-        }
-        // The key is looked at only where it is to be used.
-        if found.wanted.as_ref().is_some_and(|wanted| !found.serves(wanted)) {
-            match Material::read(want).await {
-                Ok(material) => found.faults.extend(material.into_iter().flat_map(|one| one.faults(found.now))),
-                Err(fault) => found.faults.push(fault),
-            }
-        }
+        (found.wanted, found.faults) = certificate::wanted(want, found.now, |wanted| found.serves(wanted)).await;
         Ok(found)
     }
 

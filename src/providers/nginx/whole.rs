@@ -94,6 +94,32 @@ impl Whole {
         self.files.iter().flat_map(of).collect()
     }
 
+    /// Every block with this name, each once, in the order in which nginx comes upon them.
+    pub fn ordered(&self, name: &str) -> Vec<Spot> {
+        let (mut found, main) = (Vec::new(), real(&self.main));
+        self.follow(&main, name, 0, &mut found);
+        // What nobody is known to include comes last.
+        for spot in self.spots(name) {
+            if !found.contains(&spot) {
+                found.push(spot);
+            }
+        }
+        found
+    }
+
+    fn follow(&self, path: &Path, name: &str, depth: usize, found: &mut Vec<Spot>) {
+        let Some(text) = self.files.get(path).filter(|_| depth <= DEEPEST) else { return };
+        for (at, statement) in text.tree().statements.iter().enumerate() {
+            let spot = (path.to_owned(), at);
+            if statement.name() == name && statement.body.is_some() && !found.contains(&spot) {
+                found.push(spot);
+            }
+            for file in self.included(statement) {
+                self.follow(&real(&file), name, depth + 1, found);
+            }
+        }
+    }
+
     /// The nearest blocks called `name` around a statement: more than one where its file is included more than once.
     pub fn enclosing(&self, path: &Path, at: usize, name: &str) -> Vec<Spot> {
         self.enclosed(path, at, name, 0)
@@ -319,5 +345,11 @@ mod tests {
         let expected = "pid run/x;\nhttp { include /d/a.conf;\nupstream web { server b; } # end\n\n # all\n}\n";
         assert_eq!(text.replace(&place, ""), expected);
         assert_eq!(whole.with(&main, b"events {}"), b"events {}");
+        write("nginx.conf", "http { include d/b.conf; server { listen 2; } include d/*.conf; }");
+        write("d/b.conf", "server { listen 0; }");
+        let whole = Whole::read(&main).unwrap();
+        let listen = |spot: &Spot| whole.said(spot, "listen").first().and_then(|at| whole.at(at)?.argument()).unwrap();
+        let order: Vec<_> = whole.ordered("server").iter().map(|spot| listen(spot).to_owned()).collect();
+        assert_eq!(order, ["0", "2", "1"], "in the order of reading, each once");
     }
 }

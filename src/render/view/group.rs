@@ -62,7 +62,7 @@ fn item(topic: Topic, change: &ResourceChange, steps: &[&Step]) -> Item {
             }
         }
         // Where the change has its own command, that says it all.
-        (Action::Create, Topic::Plan) if !steps.is_empty() => {}
+        (Action::Create, Topic::Plan) if steps.iter().any(|step| !step.command.is_empty()) => {}
         (Action::Create, _) => field::assignments(&change.fields).into_iter().for_each(&mut tell),
         (Action::Delete, _) => {}
     }
