@@ -5,7 +5,7 @@ mod tls;
 use std::ops::Deref;
 use std::time::Duration;
 
-use crate::kit::{Bench, Client, Folder, Load, Nginx, Run, eventually};
+use crate::kit::{Bench, Client, Folder, Load, Nginx, Run, Wrk, eventually};
 
 const POOL: &str = "upstream web {
     server [n1] weight=10;
@@ -56,6 +56,7 @@ fn no_request_fails_while_nodes_come_change_and_leave() {
     let clients = [Client::Retrying, Client::Retrying, Client::Retrying, Client::Single, Client::Single];
     let load = Load::start(pool.balancer.port(), &clients);
     let raw = Load::start(pool.balancer.port(), &[Client::KeepAlive, Client::KeepAlive]);
+    let many = Wrk::single(&format!("http://127.0.0.1:{}/", pool.balancer.port()), 100);
     pool.policy("", "[nginx.web.node.n4]\naddress = \"[n4]\"\nweight = 10\n");
     pool.apply(&[]);
     assert!(eventually(Duration::from_secs(10), || pool.nodes[3].1.served() > 0), "n4 takes requests");
@@ -70,6 +71,7 @@ fn no_request_fails_while_nodes_come_change_and_leave() {
     pool.apply(&[]);
     pool.policy("", "[nginx.web.node.\"[n3]\"]\nabsent = true\n[nginx.web.node.n1]\nabsent = true\n");
     pool.apply(&["removes-capacity"]);
+    assert!(many.end().none_failed() > 2_000, "hardly a load");
     let (good, bad) = load.stop();
     assert_eq!(bad, [""; 0], "of {good}");
     assert!(good > 500, "{good} requests are hardly a load");

@@ -75,6 +75,7 @@ impl Provider for Caddy {
         hazard::BELOW_MINIMUM,
         hazard::EMPTIES_POOL,
         hazard::RELOADS,
+        hazard::WAITS_FOR_RELOAD,
         hazard::MOVES_CLIENTS,
         hazard::LIMITS_CONNECTIONS,
         hazard::LISTENER,

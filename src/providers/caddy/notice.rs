@@ -1,6 +1,7 @@
 //! What a write does to clients, with numbers. Does no I/O.
 
 use super::pool::Pool;
+use super::settings::Settings;
 use super::site::Site;
 use crate::model::{Hazard, text};
 use crate::provider::Delta;
@@ -32,6 +33,13 @@ pub fn reload(site: &Site, pool: &Pool) -> Hazard {
         "every write is a reload with listeners of its own: idle connections of clients and WebSockets are closed, so that clients which do not \
          try again may see one failed request for each of them; {race}{checks}"
     ))
+}
+
+/// That a change of the file alone is served by nobody yet.
+pub fn waits(settings: &Settings) -> Hazard {
+    let config = settings.config.as_ref().map(|config| config.display().to_string()).unwrap_or_default();
+    hazard::WAITS_FOR_RELOAD
+        .with(format!("caddy serves as before until somebody reloads it: `caddy reload --config {config}`"))
 }
 
 /// What a difference does to them beside that.

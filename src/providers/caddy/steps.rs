@@ -27,8 +27,10 @@ pub fn draft(site: &Site, deltas: &[Delta<Spec>]) -> Vec<Draft<Op>> {
         return Vec::new();
     }
     let pool = site.pool();
-    let mut hazards = vec![notice::reload(site, &pool)];
-    hazards.retain(|_| settings.admin.is_some());
+    let mut hazards = vec![match &settings.admin {
+        Some(_) => notice::reload(site, &pool),
+        None => notice::waits(settings),
+    }];
     let (mut edits, mut gate) = (Vec::new(), Vec::new());
     for delta in deltas {
         edits.extend(edit(site, delta));
@@ -66,11 +68,7 @@ pub fn draft(site: &Site, deltas: &[Delta<Spec>]) -> Vec<Draft<Op>> {
     });
     let rotation = deltas.iter().find_map(|delta| site.tls.rotation(delta));
     let listens = hazards.iter().any(|hazard| hazard.code == hazard::LISTENER.code);
-    let impact = match settings.admin {
-        None => Impact::Restart,
-        Some(_) if listens => Impact::Listener,
-        Some(_) => Impact::Reload,
-    };
+    let impact = if listens { Impact::Listener } else { Impact::Reload };
     let timeout = WORK + settings.response_timeout.std() + settings.health_timeout.std();
     let (config, within) = (settings.config.clone(), settings.health_timeout);
     let op = Op { url, part, config, gate, within, floor, edits, rotation };
