@@ -4,18 +4,26 @@ mod load;
 mod lost;
 mod tls;
 
+use std::ops::Deref;
 use std::time::Duration;
 
-use crate::kit::{Backend, Caddy, Extra, Folder, Run};
+use crate::kit::{Bench, Caddy, Extra};
 
 const POOL: &str = r#"          "health_checks": {"active": {"uri": "/health", "interval": "20s"}},
           "upstreams": [{"@id": "web.n1", "dial": "[n1]"}, {"@id": "web.n2", "dial": "[n2]"}, {"@id": "web.n3", "dial": "[n3]"}]
 "#;
 
 struct Pool {
-    folder: Folder,
-    nodes: Vec<(&'static str, Backend)>,
+    bench: Bench,
     balancer: Caddy,
+}
+
+impl Deref for Pool {
+    type Target = Bench;
+
+    fn deref(&self) -> &Bench {
+        &self.bench
+    }
 }
 
 impl Pool {
@@ -24,37 +32,14 @@ impl Pool {
     }
 
     fn with(extra: &Extra<'_>) -> Self {
-        let folder = Folder::new();
-        let names = ["n1", "n2", "n3", "n4", "n5"];
-        let nodes: Vec<_> =
-            names.iter().map(|name| (*name, Backend::start(name, folder.file(&format!("sick-{name}"))))).collect();
-        let known: Vec<_> = nodes.iter().map(|(name, node)| (*name, node)).collect();
-        let balancer = Caddy::with(extra, POOL, &known);
-        Self { folder, nodes, balancer }
+        let bench = Bench::start();
+        let balancer = Caddy::with(extra, POOL, &bench.known());
+        Self { bench, balancer }
     }
 
     /// A policy of these resources; `[name]` stands for the address of a node.
     fn policy(&self, settings: &str, resources: &str) {
-        let text = format!("{}{settings}\n{resources}", self.balancer.target());
-        let text =
-            self.nodes.iter().fold(text, |text, (name, node)| text.replace(&format!("[{name}]"), &node.address()));
-        self.folder.write("policies/web.toml", &text);
-    }
-
-    fn run(&self, args: &[&str]) -> Run {
-        Run::new(&self.folder).args(args)
-    }
-
-    #[track_caller]
-    fn apply(&self, allow: &[&str]) {
-        let mut args = vec!["apply", "--yes"];
-        args.extend(allow.iter().flat_map(|code| ["--allow", code]));
-        self.run(&args).code(0);
-        self.run(&["plan", "--detailed-exitcode"]).code(0).says("No changes");
-    }
-
-    fn sick(&self, name: &str) {
-        self.folder.write(&format!("sick-{name}"), "");
+        self.wants(&format!("{}{settings}\n{resources}", self.balancer.target()));
     }
 
     /// The addresses of the running nodes, by name.
@@ -125,7 +110,7 @@ fn a_backend_that_dies_while_a_run_waits_keeps_the_others() {
     let run = pool.run(&["apply", "--yes", "--allow", "removes-capacity"]).start();
     std::thread::sleep(Duration::from_secs(1));
     pool.sick("n1");
-    std::fs::remove_file(pool.folder.file("sick-n4")).expect("it gets well");
+    pool.well("n4");
     run.wait().expect(1).says("2 of 3 nodes would be healthy, 3 are needed; nothing was written");
     assert_eq!(pool.names(), "n1 n2 n3");
 }
@@ -138,14 +123,14 @@ fn what_somebody_changed_meanwhile_is_not_overwritten() {
     let run = pool.run(&["apply", "--yes"]).start();
     std::thread::sleep(Duration::from_secs(1));
     pool.balancer.ask("PUT", "/id/lb_web/buffer_requests", "true");
-    std::fs::remove_file(pool.folder.file("sick-n4")).expect("it gets well");
+    pool.well("n4");
     run.wait().expect(1).says("the handler was changed by somebody else since it was read; nothing was written");
     assert_eq!((pool.names().as_str(), &pool.balancer.handler("/buffer_requests")), ("n1 n2 n3", &true.into()));
     pool.sick("n4");
     let run = pool.run(&["apply", "--yes"]).start();
     std::thread::sleep(Duration::from_secs(1));
     pool.balancer.edit("\"5s\"", "\"6s\"");
-    std::fs::remove_file(pool.folder.file("sick-n4")).expect("it gets well");
+    pool.well("n4");
     run.wait().expect(1).says("was changed by somebody else");
     pool.apply(&[]);
     assert!(pool.balancer.config().contains("\"grace_period\":   \"6s\"") && pool.balancer.config().contains("web.n4"));

@@ -5,7 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Connection, Descriptor};
+use serde::{Deserialize, Serialize};
+
+use super::{Busy, Connection, Descriptor};
 use crate::error::{Error, Result};
 use crate::model::{Secret, TargetId, text};
 use crate::policy::{Meaning, NodeValue, Policy, Sources, Target};
@@ -144,7 +146,7 @@ impl fmt::Debug for Neighbors {
 }
 
 /// Who holds a lock, in words that tell the next person whom to ask.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
     /// `user@host`, or the pipeline's own name.
     pub who: String,
@@ -154,4 +156,12 @@ pub struct Holder {
     pub run: String,
     /// Since when, RFC 3339 in UTC.
     pub since: String,
+}
+
+impl Holder {
+    /// What a lock of this holder says to somebody else.
+    pub fn busy(self) -> Busy {
+        let Self { who, pid, run, since } = self;
+        Busy { holder: format!("{who}, pid {pid}, run {run}"), since: Some(since) }
+    }
 }

@@ -7,7 +7,6 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Busy, Claim, Holder};
@@ -35,15 +34,6 @@ pub struct Lock {
     path: PathBuf,
     /// The lock is the kernel's, on this open file: it goes with the process, however that ends.
     _open: File,
-}
-
-/// What the lock file says.
-#[derive(Serialize, Deserialize)]
-struct Note {
-    who: String,
-    pid: u32,
-    run: String,
-    since: String,
 }
 
 impl Fingerprint {
@@ -84,9 +74,9 @@ pub async fn replace(path: &Path, expected: Option<&Fingerprint>, bytes: Vec<u8>
 /// # Errors
 /// `Denied` or `Failed` where the lock file cannot be made.
 pub async fn lock(path: &Path, holder: &Holder) -> Result<Claim<Lock>> {
-    let Holder { who, pid, run, since } = holder.clone();
+    let holder = holder.clone();
     let path = path.to_owned();
-    blocking(move || claim(&path, &Note { who, pid, run, since })).await
+    blocking(move || claim(&path, &holder)).await
 }
 
 /// [`lock`], where there is a file. Without one there is nothing on the target that could hold a lock, which its plan says.
@@ -128,7 +118,7 @@ fn release(beside: &Path) -> Result<String> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok("nobody holds the lock".into()),
         Err(error) => return Err(failure(error, "read the lock", beside)),
     };
-    let note = fs::read(beside).ok().and_then(|text| serde_json::from_slice::<Note>(&text).ok());
+    let note = fs::read(beside).ok().and_then(|text| serde_json::from_slice::<Holder>(&text).ok());
     let left =
         note.as_ref().map_or("somebody who has not said who".into(), |note| format!("{}, pid {}", note.who, note.pid));
     if open.try_lock().is_ok() {
@@ -266,7 +256,7 @@ fn beside(path: &Path, what: &str) -> PathBuf {
     path.with_file_name(format!(".{name}.evenkeel-{what}"))
 }
 
-fn claim(path: &Path, note: &Note) -> Result<Claim<Lock>> {
+fn claim(path: &Path, holder: &Holder) -> Result<Claim<Lock>> {
     let beside = beside(&resolve(path)?, "lock");
     loop {
         let mut open = OpenOptions::new()
@@ -290,7 +280,7 @@ fn claim(path: &Path, note: &Note) -> Result<Claim<Lock>> {
         let same = |a: &fs::Metadata, b: &fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
         let ours = open.metadata().map_err(|error| failure(error, "lock", &beside))?;
         if fs::metadata(&beside).is_ok_and(|there| same(&there, &ours)) {
-            let text = serde_json::to_vec(note).map_err(|error| Error::bug("a lock note").because(error))?;
+            let text = serde_json::to_vec(holder).map_err(|error| Error::bug("a lock note").because(error))?;
             open.set_len(0).and_then(|()| open.write_all(&text)).map_err(|error| failure(error, "lock", &beside))?;
             return Ok(Claim::Ours(Lock { path: beside, _open: open }));
         }
@@ -309,10 +299,8 @@ fn held(beside: &Path) -> Result<Option<Busy>> {
     }
     let mut text = String::new();
     let _ = open.read_to_string(&mut text);
-    Ok(Some(match serde_json::from_str::<Note>(&text) {
-        Ok(Note { who, pid, run, since }) => {
-            Busy { holder: format!("{who}, pid {pid}, run {run}"), since: Some(since) }
-        }
+    Ok(Some(match serde_json::from_str::<Holder>(&text) {
+        Ok(holder) => holder.busy(),
         Err(_) => Busy { holder: "somebody who has not said who".into(), since: None },
     }))
 }

@@ -5,8 +5,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{RedisError, Script};
-use serde::{Deserialize, Serialize};
+use redis::{RedisError, Script, ScriptInvocation};
 use tokio::sync::oneshot;
 
 use crate::error::Result;
@@ -32,14 +31,6 @@ pub struct Lock {
     gone: mpsc::Receiver<()>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Note {
-    who: String,
-    pid: u32,
-    run: String,
-    since: String,
-}
-
 /// Where the lock's key is now. Asked again after a failure, as a server may come back, or another take over.
 pub trait Door: Send + Sync + 'static {
     /// A connection to the server that has the key.
@@ -59,9 +50,8 @@ pub async fn take(
     key: &str,
     holder: &Holder,
 ) -> Result<Claim<Lock>, RedisError> {
-    let Holder { who, pid, run, since } = holder;
     // The run's name makes the text this run's own.
-    let text = serde_json::json!({ "who": who, "pid": pid, "run": run, "since": since }).to_string();
+    let text = serde_json::json!(holder).to_string();
     let life = u64::try_from(LIFE.as_millis()).unwrap_or(u64::MAX);
     let mut set = redis::cmd("SET");
     set.arg(key).arg(&text).arg("NX").arg("PX").arg(life);
@@ -73,48 +63,47 @@ pub async fn take(
     let (going, gone) = mpsc::channel();
     let key = key.to_owned();
     tokio::spawn(async move {
-        let renew = async |link: &mut MultiplexedConnection| {
-            Script::new(RENEW).key(&key).arg(&text).arg(life).invoke_async::<i64>(link).await
-        };
+        let (renew, release) = (Script::new(RENEW), Script::new(RELEASE));
+        let (mut renewing, mut releasing) = (renew.prepare_invoke(), release.prepare_invoke());
+        renewing.key(&key).arg(&text).arg(life);
+        releasing.key(&key).arg(&text);
         loop {
             tokio::select! {
                 _ = &mut told => break,
                 () = tokio::time::sleep(RENEWAL) => {}
             }
             // A renewal that fails leaves two more before the lock is gone.
-            let renewed = match renew(&mut link).await {
-                Ok(renewed) => Ok(renewed),
-                Err(error) => match door.open().await {
-                    Ok(another) => {
-                        link = another;
-                        renew(&mut link).await
-                    }
-                    Err(_) => Err(error),
-                },
-            };
-            match renewed {
+            match ask(&door, &mut link, &renewing).await {
                 Ok(0) => tracing::warn!("another run took the lock `{key}` while its server was away"),
                 Ok(_) => {}
                 Err(error) => tracing::warn!(%error, "the lock was not renewed"),
             }
         }
-        let release = async |link: &mut MultiplexedConnection| {
-            Script::new(RELEASE).key(&key).arg(&text).invoke_async::<i64>(link).await
-        };
-        let released = match release(&mut link).await {
-            Ok(released) => Ok(released),
-            Err(error) => match door.open().await {
-                Ok(mut another) => release(&mut another).await,
-                Err(_) => Err(error),
-            },
-        };
-        if let Err(error) = released {
+        if let Err(error) = ask(&door, &mut link, &releasing).await {
             tracing::warn!(%error, "the lock was not released and expires by itself");
         }
         // Nobody may be waiting any more.
         let _ = going.send(());
     });
     Ok(Claim::Ours(Lock { let_go: Some(let_go), gone }))
+}
+
+/// Runs a script, over a new connection where the old one fails.
+async fn ask(
+    door: &impl Door,
+    link: &mut MultiplexedConnection,
+    script: &ScriptInvocation<'_>,
+) -> Result<i64, RedisError> {
+    match script.invoke_async(link).await {
+        Ok(answer) => Ok(answer),
+        Err(error) => match door.open().await {
+            Ok(another) => {
+                *link = another;
+                script.invoke_async(link).await
+            }
+            Err(_) => Err(error),
+        },
+    }
 }
 
 /// Deletes whatever lock there is under `key`, and says whose it was.
@@ -134,10 +123,8 @@ pub async fn break_open(mut link: MultiplexedConnection, key: &str) -> Result<St
 }
 
 fn describe(held: Option<&str>, key: &str) -> Busy {
-    match held.map(serde_json::from_str::<Note>) {
-        Some(Ok(Note { who, pid, run, since })) => {
-            Busy { holder: format!("{who}, pid {pid}, run {run}"), since: Some(since) }
-        }
+    match held.map(serde_json::from_str::<Holder>) {
+        Some(Ok(holder)) => holder.busy(),
         _ => Busy { holder: format!("somebody who writes no name into `{key}`"), since: None },
     }
 }

@@ -102,7 +102,7 @@ fn limits_of_the_policy_hold_against_live_health() {
     pool.sick("n1");
     let refused = pool.run(&["apply", "--yes", "--allow", "removes-capacity"]).code(6);
     refused.says("below-minimum").says("1 of 2 nodes healthy, 1 would be out, `max_unavailable` is 0");
-    std::fs::remove_file(pool.folder.file("sick-n1")).expect("it gets well");
+    pool.well("n1");
     // It dies after the plan, while a new node is waited for.
     pool.sick("n4");
     pool.policy(
@@ -112,9 +112,9 @@ fn limits_of_the_policy_hold_against_live_health() {
     let run = pool.run(&["apply", "--yes", "--allow", "removes-capacity"]).start();
     std::thread::sleep(Duration::from_secs(1));
     pool.sick("n1");
-    std::fs::remove_file(pool.folder.file("sick-n4")).expect("it gets well");
+    pool.well("n4");
     run.wait().expect(1).says("2 of 3 nodes would be healthy, 3 are needed; nothing was written");
-    std::fs::remove_file(pool.folder.file("sick-n1")).expect("it gets well");
+    pool.well("n1");
     assert_eq!(pool.names(), "n1 n2 n3");
     let two = "[caddy.web.guards]\nmin_existing = 3\nmax_delete_percent = 40\n\
                [caddy.web.node.n2]\nabsent = true\n[caddy.web.node.n3]\nabsent = true\n";

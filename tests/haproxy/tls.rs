@@ -85,11 +85,9 @@ fn what_must_not_be_served_is_refused_before_anything_is_touched() {
         assert_eq!((site.pool.balancer.config(), site.served.read("site.pem")), before);
         assert!(site.serves(&old));
     };
-    refused(&Certificate::until(&["a.example"], 2021), "the certificate expired ");
-    let (mut torn, other) = (Certificate::new(&["a.example"]), Certificate::new(&["a.example"]));
-    torn.key.clone_from(&other.key);
-    refused(&torn, "the key does not belong to the certificate");
-    refused(&Certificate { pem: "nothing".into(), key: other.key }, "there is no certificate in it");
+    for (certificate, expected) in Certificate::unusable() {
+        refused(&certificate, expected);
+    }
     let narrow = Certificate::new(&["b.example"]);
     site.wants(&narrow, "");
     site.pool.run(&["apply", "--yes"]).code(6).says("narrows-certificate").says("`a.example` not in the new one");

@@ -35,6 +35,17 @@ impl Certificate {
         Self { pem, key: key.serialize_pem() }
     }
 
+    /// Three that must not be served, each with what is said of it.
+    pub fn unusable() -> [(Self, &'static str); 3] {
+        let other = Self::new(&["a.example"]);
+        let torn = Self { pem: other.pem, key: Self::new(&["a.example"]).key };
+        [
+            (Self::until(&["a.example"], 2021), "the certificate expired "),
+            (torn, "the key does not belong to the certificate"),
+            (Self { pem: "nothing".into(), key: other.key }, "there is no certificate in it"),
+        ]
+    }
+
     /// Both in one text, as HAProxy loads them.
     pub fn bundle(&self) -> String {
         format!("{}{}", self.pem, self.key)

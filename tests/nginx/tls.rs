@@ -83,11 +83,9 @@ fn what_must_not_be_served_is_refused_before_anything_is_touched() {
         assert!(!output.both().contains(&certificate.secret()), "{output}");
         assert_eq!((site.pool.balancer.files(), site.pool.balancer.workers()), before);
     };
-    refused(&Certificate::until(&["a.example"], 2021), "the certificate expired ");
-    let (mut torn, other) = (Certificate::new(&["a.example"]), Certificate::new(&["a.example"]));
-    torn.key.clone_from(&other.key);
-    refused(&torn, "the key does not belong to the certificate");
-    refused(&Certificate { pem: "nothing".into(), key: other.key }, "there is no certificate in it");
+    for (certificate, expected) in Certificate::unusable() {
+        refused(&certificate, expected);
+    }
     assert!(site.serves(&old));
     let narrow = Certificate::new(&["b.example"]);
     site.wants(&narrow, "");

@@ -12,8 +12,9 @@ use sha2::{Digest, Sha256};
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::conflict;
 use super::spec::{Pem, Tls};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::model::{Facts, ResourceId, Secret, hex, text};
 use crate::provider::{Problem, file};
 
@@ -205,8 +206,7 @@ impl Material {
         let material = Self::read(tls).await.map_err(Fault::error)?;
         let material = material.ok_or_else(|| Error::bug("a rotation without a certificate"))?;
         if material.certificate.content() != content {
-            let what = "the certificate's file was changed since it was planned; nothing was done";
-            return Err(Error::new(ErrorKind::Conflict, what).hint("plan again to see what is there now"));
+            return Err(conflict("the certificate's file was changed since it was planned; nothing was done"));
         }
         match material.faults(now).into_iter().next() {
             Some(fault) => Err(fault.error()),
@@ -238,11 +238,15 @@ pub async fn wanted(
     if wanted.as_ref().is_none_or(serves) {
         return (wanted, Vec::new());
     }
-    let faults = match Material::read(tls).await {
+    (wanted, faults(tls, now).await)
+}
+
+/// Why the files must not be served.
+pub async fn faults(tls: &Tls, now: Timestamp) -> Vec<Fault> {
+    match Material::read(tls).await {
         Ok(material) => material.into_iter().flat_map(|one| one.faults(now)).collect(),
         Err(fault) => vec![fault],
-    };
-    (wanted, faults)
+    }
 }
 
 impl Fault {

@@ -15,6 +15,7 @@ pub use capacity::Capacity;
 pub use spec::{Algorithm, Balance, Health, Node, NodeState, Pem, Protocol, Reuse, Spec, Sticky, Tls};
 pub use version::Version;
 
+use crate::error::{Error, ErrorKind};
 use crate::model::{Comparison, Kind, Many};
 
 /// How requests are spread.
@@ -39,3 +40,8 @@ pub const NODE: Kind = Kind {
 
 const SINGLE: Kind =
     Kind { name: "", doc: "", comparison: Comparison::Partial, many: Many::One, replaces: &[], prunable: false };
+
+/// The target is not as planned.
+pub fn conflict(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Conflict, message).hint("plan again to see what is there now")
+}

@@ -15,6 +15,7 @@ use crate::model::Value;
 use crate::provider::Progress;
 use crate::provider::file::{self, Fingerprint, Snapshot};
 use crate::providers::balancer::certificate::Material;
+use crate::providers::balancer::conflict;
 
 /// Between two looks at what a lost answer has done.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -99,7 +100,7 @@ impl Caddy {
         match admin.replace(url, tag, load, side.after).await? {
             Sent::Done => match self.arrived(admin, op, LOOKS).await {
                 Ok(true) => served(op).await,
-                Ok(false) => Err(conflict("caddy took the change, and somebody else has changed it since".into())),
+                Ok(false) => Err(conflict("caddy took the change, and somebody else has changed it since")),
                 Err(error) => {
                     Err(Error::new(ErrorKind::InDoubt, "caddy took the change and does not answer since")
                         .because(error))
@@ -108,9 +109,7 @@ impl Caddy {
             // Somebody who wanted the same may have been faster.
             Sent::Stale => match self.arrived(admin, op, 1).await {
                 Ok(true) if !unread(op).await => Ok(()),
-                _ => Err(conflict(
-                    "the handler was changed by somebody else since it was read; nothing was written".into(),
-                )),
+                _ => Err(conflict("the handler was changed by somebody else since it was read; nothing was written")),
             },
             Sent::Lost(lost) => match self.arrived(admin, op, LOOKS).await {
                 Ok(true) if !unread(op).await => served(op).await,
@@ -227,8 +226,4 @@ fn unchanged(what: &str, seen: Option<&Fingerprint>, now: &Fingerprint) -> Resul
 
 fn gone(what: &str) -> Error {
     conflict(format!("{what} is no longer as it was read; nothing was written"))
-}
-
-fn conflict(what: String) -> Error {
-    Error::new(ErrorKind::Conflict, what).hint("plan again to see what is there now")
 }

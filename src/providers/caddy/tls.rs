@@ -12,7 +12,7 @@ use super::op::Rotation;
 use super::site::Site;
 use crate::model::{Facts, Hazard, ResourceId, text};
 use crate::provider::{Delta, Problem, file};
-use crate::providers::balancer::certificate::{self, Certificate, Fault, Material};
+use crate::providers::balancer::certificate::{self, Certificate, Fault};
 use crate::providers::balancer::{Spec, Tls, handshake, hazard};
 
 /// How many names are tried to be shown a certificate.
@@ -70,10 +70,7 @@ impl Serving {
         found.look(host).await;
         // The key is looked at only where it is to be used.
         if let Some(want) = want.filter(|_| found.wanted.as_ref().is_some_and(|wanted| !found.serves(wanted))) {
-            match Material::read(want).await {
-                Ok(material) => found.faults.extend(material.into_iter().flat_map(|one| one.faults(now))),
-                Err(fault) => found.faults.push(fault),
-            }
+            found.faults.extend(certificate::faults(want, now).await);
         }
         found
     }

@@ -13,9 +13,9 @@ use super::{Haproxy, reload, tls};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::Progress;
 use crate::provider::file::{self, Fingerprint, Snapshot};
-use crate::providers::balancer::NodeState;
 use crate::providers::balancer::capacity::Serving;
 use crate::providers::balancer::marker::Marker;
+use crate::providers::balancer::{NodeState, conflict};
 
 /// Between two looks.
 pub const PAUSE: Duration = Duration::from_millis(100);
@@ -306,11 +306,6 @@ fn leaving(commands: &[String], running: &Running) -> Vec<String> {
 pub fn text(snapshot: &Snapshot) -> Result<String> {
     String::from_utf8(snapshot.bytes.clone())
         .map_err(|error| Error::failed(format!("`{}` is not UTF-8", snapshot.path.display())).because(error))
-}
-
-/// The target is not as planned.
-pub fn conflict(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Conflict, message).hint("plan again to see what is there now")
 }
 
 /// What the file says of the backend.

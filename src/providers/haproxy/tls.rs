@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use super::Haproxy;
 use super::layout::Layout;
 use super::op::Rotation;
-use super::run::conflict;
 use super::socket::Socket;
 use crate::error::{Error, Result};
 use crate::model::{Facts, ResourceId};
@@ -98,14 +97,7 @@ fn serial(text: &str) -> String {
 /// Puts the certificate into memory, which checks it once more, where there is one, and then into its file. Does nothing where both are done.
 pub async fn rotate(target: &Haproxy, rotation: &Rotation) -> Result<()> {
     let Rotation { place, tls, content, loaded } = rotation;
-    let material = Material::read(tls).await.map_err(Fault::error)?;
-    let material = material.ok_or_else(|| Error::bug("a rotation without a certificate"))?;
-    if material.certificate.content() != *content {
-        return Err(conflict("the certificate's file was changed since it was planned; nothing was done"));
-    }
-    if let Some(fault) = material.faults(target.now).into_iter().next() {
-        return Err(fault.error());
-    }
+    let material = Material::fit(tls, content, target.now).await?;
     let there = file::read(place).await?;
     let bundle = material.bundle();
     if *loaded {

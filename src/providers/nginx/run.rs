@@ -20,8 +20,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::text;
 use crate::provider::Progress;
 use crate::provider::file::{self, Fingerprint};
-use crate::providers::balancer::NodeState;
 use crate::providers::balancer::marker::Marker;
+use crate::providers::balancer::{NodeState, conflict};
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -271,9 +271,4 @@ impl Log {
 
 fn doubt(error: &Error) -> Error {
     Error::new(ErrorKind::InDoubt, error.to_string()).hint("look at nginx; the next apply reloads again")
-}
-
-/// The target is not as planned.
-pub fn conflict(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::Conflict, message).hint("plan again to see what is there now")
 }

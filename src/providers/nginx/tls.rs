@@ -10,10 +10,10 @@ use super::Nginx;
 use super::door::{self, Door};
 use super::edit::Text;
 use super::op::Rotation;
-use super::run::{conflict, whole};
+use super::run::whole;
 use super::site::Site;
 use super::whole::{Whole, real};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::{Facts, ResourceId};
 use crate::provider::{Problem, file};
 use crate::providers::balancer::certificate::{self, Certificate, Fault, Material};
@@ -175,12 +175,7 @@ pub fn settle(site: &Site, id: &ResourceId, want: &mut Tls, live: &mut Tls) -> V
 
 /// Looks once more at the certificate that is to be served, before anything is touched.
 pub async fn fits(target: &Nginx, rotation: &Rotation) -> Result<()> {
-    let material = Material::read(&rotation.tls).await.map_err(Fault::error)?;
-    let material = material.ok_or_else(|| Error::bug("a rotation without a certificate"))?;
-    if material.certificate.content() != rotation.content {
-        return Err(conflict("the certificate's file was changed since it was planned; nothing was done"));
-    }
-    material.faults(target.now).into_iter().next().map_or(Ok(()), |fault| Err(fault.error()))
+    Material::fit(&rotation.tls, &rotation.content, target.now).await.map(drop)
 }
 
 /// The first listener that serves another certificate, with what it serves.
