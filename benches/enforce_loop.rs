@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let [url, pattern, max] = args.as_slice() else { return Err("usage: enforce_loop URL PATTERN MAX_MILLIS".into()) };
     let max: i64 = max.parse()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(run(url, pattern, max))
 }
 

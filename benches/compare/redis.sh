@@ -24,4 +24,4 @@ for _ in $(seq 100); do
 done
 
 export HOME=$folder XDG_STATE_HOME=$folder/state
-timeout "${BOUND:-3600}" python3 benches/compare/redis.py "$folder" "$port" "$keys" "$rounds"
+timeout "${BOUND:-3600}" python3 benches/compare/redis.py "$folder" "$port" "$server" "$keys" "$rounds"

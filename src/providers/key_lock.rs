@@ -8,7 +8,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{RedisError, Script, ScriptInvocation};
 use tokio::sync::oneshot;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::provider::{Busy, Claim, Holder};
 
 /// How long a lock outlives a holder that died.
@@ -24,16 +24,17 @@ const RENEW: &str = "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.
                      if redis.call('set', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end return 0";
 const BREAK: &str = "local held = redis.call('get', KEYS[1]) redis.call('del', KEYS[1]) return held";
 
-/// A lock that is ours until dropped.
+/// A lock that is ours until dropped. A thread of its own renews it, however long the run thinks.
 #[derive(Debug)]
 pub struct Lock {
     let_go: Option<oneshot::Sender<()>>,
     gone: mpsc::Receiver<()>,
 }
 
-/// Where the lock's key is now. Asked again after a failure, as a server may come back, or another take over.
+/// The way to the lock's key, for the thread that renews it: it shares no connection with the run. Asked again after a failure, as a
+/// server may come back, or another take over.
 pub trait Door: Send + Sync + 'static {
-    /// A connection to the server that has the key.
+    /// A new connection to the server that has the key.
     ///
     /// # Errors
     /// When there is none at the moment.
@@ -52,58 +53,65 @@ pub async fn take(
 ) -> Result<Claim<Lock>, RedisError> {
     // The run's name makes the text this run's own.
     let text = serde_json::json!(holder).to_string();
-    let life = u64::try_from(LIFE.as_millis()).unwrap_or(u64::MAX);
     let mut set = redis::cmd("SET");
-    set.arg(key).arg(&text).arg("NX").arg("PX").arg(life);
+    set.arg(key).arg(&text).arg("NX").arg("PX").arg(life());
     if set.query_async::<Option<String>>(&mut link).await?.is_none() {
         let held: Option<String> = redis::cmd("GET").arg(key).query_async(&mut link).await?;
         return Ok(Claim::Busy(describe(held.as_deref(), key)));
     }
-    let (let_go, mut told) = oneshot::channel();
+    let (let_go, told) = oneshot::channel();
     let (going, gone) = mpsc::channel();
     let key = key.to_owned();
-    tokio::spawn(async move {
-        let (renew, release) = (Script::new(RENEW), Script::new(RELEASE));
-        let (mut renewing, mut releasing) = (renew.prepare_invoke(), release.prepare_invoke());
-        renewing.key(&key).arg(&text).arg(life);
-        releasing.key(&key).arg(&text);
-        loop {
-            tokio::select! {
-                _ = &mut told => break,
-                () = tokio::time::sleep(RENEWAL) => {}
-            }
-            // A renewal that fails leaves two more before the lock is gone.
-            match ask(&door, &mut link, &renewing).await {
-                Ok(0) => tracing::warn!("another run took the lock `{key}` while its server was away"),
-                Ok(_) => {}
-                Err(error) => tracing::warn!(%error, "the lock was not renewed"),
-            }
-        }
-        if let Err(error) = ask(&door, &mut link, &releasing).await {
-            tracing::warn!(%error, "the lock was not released and expires by itself");
+    let keep = move || {
+        match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime.block_on(keep(&door, &key, &text, told)),
+            Err(error) => tracing::warn!(%error, "the lock `{key}` is not renewed"),
         }
         // Nobody may be waiting any more.
         let _ = going.send(());
-    });
+    };
+    std::thread::Builder::new().name("lock".to_owned()).spawn(keep)?;
     Ok(Claim::Ours(Lock { let_go: Some(let_go), gone }))
 }
 
-/// Runs a script, over a new connection where the old one fails.
-async fn ask(
-    door: &impl Door,
-    link: &mut MultiplexedConnection,
-    script: &ScriptInvocation<'_>,
-) -> Result<i64, RedisError> {
-    match script.invoke_async(link).await {
-        Ok(answer) => Ok(answer),
-        Err(error) => match door.open().await {
-            Ok(another) => {
-                *link = another;
-                script.invoke_async(link).await
-            }
-            Err(_) => Err(error),
-        },
+/// Renews the lock until it is `told` to let go, then releases it.
+async fn keep(door: &impl Door, key: &str, text: &str, mut told: oneshot::Receiver<()>) {
+    let (renew, release) = (Script::new(RENEW), Script::new(RELEASE));
+    let (mut renewing, mut releasing) = (renew.prepare_invoke(), release.prepare_invoke());
+    renewing.key(key).arg(text).arg(life());
+    releasing.key(key).arg(text);
+    let mut link = None;
+    loop {
+        tokio::select! {
+            _ = &mut told => break,
+            () = tokio::time::sleep(RENEWAL) => {}
+        }
+        // A renewal that fails leaves two more before the lock is gone.
+        match ask(door, &mut link, &renewing).await {
+            Ok(0) => tracing::warn!("another run took the lock `{key}` while its server was away"),
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "the lock was not renewed"),
+        }
     }
+    if let Err(error) = ask(door, &mut link, &releasing).await {
+        tracing::warn!(%error, "the lock was not released and expires by itself");
+    }
+}
+
+/// What the lock's key lives, in milliseconds.
+fn life() -> u64 {
+    u64::try_from(LIFE.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Runs a script, over a new connection where there is none yet, or the old one fails.
+async fn ask(door: &impl Door, link: &mut Option<MultiplexedConnection>, script: &ScriptInvocation<'_>) -> Result<i64> {
+    if let Some(old) = link
+        && let Ok(answer) = script.invoke_async(old).await
+    {
+        return Ok(answer);
+    }
+    let new = link.insert(door.open().await?);
+    script.invoke_async(new).await.map_err(|error| Error::failed(error.to_string()))
 }
 
 /// Deletes whatever lock there is under `key`, and says whose it was.
@@ -134,12 +142,7 @@ impl Drop for Lock {
         if let Some(let_go) = self.let_go.take()
             && let_go.send(()).is_ok()
         {
-            // With a second thread the answer comes while this one waits; with one thread it could not, and the lock goes a little later.
-            let is_threaded = tokio::runtime::Handle::try_current()
-                .is_ok_and(|handle| handle.runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread);
-            if is_threaded {
-                let _ = self.gone.recv_timeout(LETTING_GO);
-            }
+            let _ = self.gone.recv_timeout(LETTING_GO);
         }
     }
 }

@@ -29,7 +29,11 @@ impl Shop {
     fn start() -> Self {
         let server = Postgres::start();
         let url = server.url();
-        Self { server, url, runtime: tokio::runtime::Runtime::new().expect("a runtime") }
+        Self {
+            server,
+            url,
+            runtime: tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime"),
+        }
     }
 
     /// What planning `resources` prints: what is wrong with them, or changes, steps, hazards and everything else.

@@ -159,7 +159,8 @@ async fn draw(node: &Node, wanted: u64, asked: &[Asked<'_>]) -> Result<u64> {
     Ok(seen)
 }
 
-async fn count(node: &Node, keys: &[Key], asked: &[Asked<'_>]) -> Result<()> {
+/// Counts keys in; gives how many bytes that sent.
+async fn count(node: &Node, keys: &[Key], asked: &[Asked<'_>]) -> Result<usize> {
     let mut timed: Vec<&Key> = Vec::new();
     for key in keys {
         let mut is_timed = false;
@@ -196,7 +197,7 @@ async fn count(node: &Node, keys: &[Key], asked: &[Asked<'_>]) -> Result<()> {
             }
         }
     }
-    Ok(())
+    Ok(scan::weight(timed.iter().map(|key| key.as_slice())))
 }
 
 impl<'a> Asked<'a> {

@@ -80,7 +80,7 @@ async fn pass(node: &Node, latency: Duration, patterns: &[(usize, Glob, &Evictio
                 (slot, refused) => *slot = refused,
             }
         }
-        Ok(())
+        Ok(0)
     };
     scan::sweep(node, sole, &pace, &Place::default(), work).await?;
     node.replicated().await?;

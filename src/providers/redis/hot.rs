@@ -41,7 +41,7 @@ pub async fn most_used(shape: &Shape, warm: &Warm, latency: Duration) -> Result<
                     heap.push(Reverse((rank, key)));
                 }
             }
-            Ok(())
+            Ok(0)
         };
         scan::sweep(node, Some(pattern), &pace, &Place::default(), work).await
     });

@@ -216,7 +216,7 @@ impl Provider for Redis {
 
     async fn lock(&self, holder: &Holder) -> Result<Claim<key_lock::Lock>> {
         let take = async |shape: Arc<servers::Shape>| {
-            let door = Door(self.servers.clone());
+            let door = Door(servers::Servers::new(self.settings.clone()));
             key_lock::take(door, shape.owner(LOCK.as_bytes()).link(), LOCK, holder).await.map_err(fault::fault)
         };
         self.servers.with(take).await
@@ -239,8 +239,8 @@ impl Provider for Redis {
     }
 }
 
-/// To the server that has the lock's key.
-struct Door(Arc<servers::Servers>);
+/// To the server that has the lock's key, over connections of its own.
+struct Door(servers::Servers);
 
 impl key_lock::Door for Door {
     async fn open(&self) -> Result<redis::aio::MultiplexedConnection> {

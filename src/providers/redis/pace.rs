@@ -13,6 +13,11 @@ use crate::error::Result;
 const FIRST: usize = 200;
 /// Keys a page asks for at most: more gains nothing and others wait longer.
 const MOST: usize = 1_000;
+/// Bytes of work that a server takes in at once; Redis reads 16 KB of a connection at a time. What is a little more takes two turns: the
+/// next page is then looked for in the second one, and its answer waits for the end of that, with nothing left to do meanwhile.
+const ROOM: usize = 15_000;
+/// A page that is made smaller than this to fit costs more than it gains.
+const FITTING: usize = 100;
 /// Keys a page asks for at least; below that, pauses help more.
 const LEAST: usize = 50;
 /// Added to a page after every answer that came in time. Beside the eighth that is taken away after one that took long, about one answer
@@ -45,6 +50,8 @@ pub struct Pace {
 #[derive(Debug)]
 struct Dial {
     page: AtomicUsize,
+    /// What a page may be at most, by the work that it makes.
+    most: AtomicUsize,
     pause_micros: AtomicU64,
 }
 
@@ -54,7 +61,7 @@ impl Pace {
     /// # Errors
     /// When that connection cannot be opened.
     pub async fn watch(node: &Node, limit: Duration) -> Result<Self> {
-        let dial = Arc::new(Dial { page: AtomicUsize::new(FIRST), pause_micros: AtomicU64::new(0) });
+        let dial = Arc::new(Dial::new());
         let link = node.another().await?;
         let watched = dial.clone();
         let bystander = tokio::spawn(async move {
@@ -83,7 +90,12 @@ impl Pace {
 
     /// How many keys the next page should ask for.
     pub fn page(&self) -> usize {
-        self.dial.page.load(Ordering::Relaxed)
+        self.dial.page()
+    }
+
+    /// A page that asked for so many keys made work of so many bytes: the next ones are to fit.
+    pub fn fit(&self, asked: usize, bytes: usize) {
+        self.dial.fit(asked, bytes);
     }
 
     /// Rests as long as is called for.
@@ -102,9 +114,22 @@ impl Drop for Pace {
 }
 
 impl Dial {
+    fn new() -> Self {
+        Self { page: AtomicUsize::new(FIRST), most: AtomicUsize::new(MOST), pause_micros: AtomicU64::new(0) }
+    }
+
+    fn page(&self) -> usize {
+        self.page.load(Ordering::Relaxed).min(self.most.load(Ordering::Relaxed))
+    }
+
+    fn fit(&self, asked: usize, bytes: usize) {
+        let fitting = (asked * ROOM).checked_div(bytes).unwrap_or(MOST);
+        self.most.store(if fitting < FITTING { MOST } else { fitting.min(MOST) }, Ordering::Relaxed);
+    }
+
     /// Too slow: half the page, then longer pauses. Late: a little less. All well: shorter pauses, then a little more.
     fn adjust(&self, met: Met) {
-        let (page, pause) = (self.page.load(Ordering::Relaxed), self.pause_micros.load(Ordering::Relaxed));
+        let (page, pause) = (self.page(), self.pause_micros.load(Ordering::Relaxed));
         let (page, pause) = match met {
             Met::Slow if page > LEAST => ((page / 2).max(LEAST), pause),
             Met::Slow => (page, (pause * 2).clamp(1_000, LONGEST_PAUSE)),
@@ -123,8 +148,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_page_is_as_large_as_its_work_fits() {
+        let dial = Dial::new();
+        dial.page.store(MOST, Ordering::Relaxed);
+        let mut fit = |asked, bytes| {
+            dial.fit(asked, bytes);
+            dial.page()
+        };
+        // Forty bytes a key, a hundred, and so many that fitting would make pages too small; then nothing but the page itself.
+        let fitted =
+            [(1_000, 40_000), (375, 37_500), (150, 60_000), (1_000, 0)].map(|(asked, bytes)| fit(asked, bytes));
+        assert_eq!(fitted, [375, 150, 1_000, 1_000]);
+        dial.fit(1_000, 40_000);
+        dial.adjust(Met::Late);
+        assert_eq!(dial.page(), 375 - 375 / 8);
+    }
+
+    #[test]
     fn a_slow_server_is_given_room_and_a_quick_one_is_used() {
-        let dial = Dial { page: AtomicUsize::new(FIRST), pause_micros: AtomicU64::new(0) };
+        let dial = Dial::new();
         let mut told = Vec::new();
         let mut turn = |met: Met, times: usize| {
             for _ in 0..times {

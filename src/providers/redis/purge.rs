@@ -160,7 +160,7 @@ impl Sweep {
                     let count = keys.len() as u64;
                     self.drop_keys(node, keys, shape, &pulse).await?;
                     place.changed.fetch_add(count, Ordering::Relaxed);
-                    Ok(())
+                    Ok(0)
                 };
                 scan::sweep(node, sole, &pace, &place, work).await
             });

@@ -1,7 +1,9 @@
 //! Looking through the keys of one server, page by page, the next page asked for while the last one is worked on. Never KEYS.
 
-use futures_util::stream::{Stream, StreamExt, TryStreamExt, try_unfold};
+use futures_util::stream::{Stream, TryStreamExt, try_unfold};
+use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, Value};
+use tokio::sync::mpsc;
 
 use super::fault::{fault, reply};
 use super::pace::Pace;
@@ -10,49 +12,71 @@ use super::servers::Node;
 use crate::error::{Error, Result};
 use crate::model::text;
 
-/// Pages that are worked on at the same time; they bound the memory, and two are enough to keep the server busy.
-const IN_HAND: usize = 3;
-
 /// What evenkeel keeps on a server for itself starts so, and no rule or purge ever touches it.
 pub const OWN: &str = "evenkeel:";
 
 /// A key as the server has it: any bytes.
 pub type Key = Vec<u8>;
 
-/// Hands every page of a server's keys from `place` on to `work`, several at a time. A key that is there all along comes at least once,
-/// maybe twice. `place` moves on as pages are done.
+/// Hands every page of a server's keys from `place` on to `work`, and at the end an empty one, for what was put off. A key that is there
+/// all along comes at least once, maybe twice. `place` moves on as pages are done: a page is when the work on the one after it is, so
+/// that work may put off its writes till then.
+///
+/// The server has something to do all of the time: while it works on a page, the next one is asked for, and while it looks for that, the
+/// work on the one before is made ready. Work goes out one page at a time, as an answer waits for all that was read along with its question.
 ///
 /// # Errors
-/// The first that a page or its work meets.
-pub async fn sweep<W: Future<Output = Result<()>>>(
+/// The first that a page or its work meets. Work gives how many bytes it sent, for the pace.
+pub async fn sweep<W: Future<Output = Result<usize>>>(
     node: &Node,
     pattern: Option<&str>,
     pace: &Pace,
     place: &Place,
     mut work: impl FnMut(Vec<Key>) -> W,
 ) -> Result<()> {
-    let done = pages(node, pattern, pace, place.cursor())
-        .map(|page| {
-            let work = page.map(|(keys, next)| (work(keys), next));
-            async move {
-                let (work, next) = work?;
-                work.await?;
-                Ok::<_, Error>(next)
+    let (ready, mut pages) = mpsc::channel(1);
+    let ahead = async {
+        // Moved in, so that it is gone when this ends and nobody waits for another page.
+        let ready = ready;
+        let mut coming = std::pin::pin!(self::pages(node.link(), pattern, pace, place.cursor()));
+        while let Some(page) = coming.try_next().await? {
+            if ready.send(page).await.is_err() {
+                break;
             }
-        })
-        .buffered(IN_HAND);
-    let mut done = std::pin::pin!(done);
-    while let Some(next) = done.try_next().await? {
-        place.reach(next);
-    }
-    Ok(())
+        }
+        Ok(())
+    };
+    let behind = async {
+        let mut last = None;
+        while let Some(Page { keys, asked, next }) = pages.recv().await {
+            pace.fit(asked, work(keys).await?);
+            if let Some(done) = last.replace(next) {
+                place.reach(done);
+            }
+        }
+        work(Vec::new()).await?;
+        if let Some(done) = last {
+            place.reach(done);
+        }
+        Ok(())
+    };
+    tokio::try_join!(ahead, behind).map(drop)
 }
 
-/// The keys of a page, and where the next one begins.
-type Page = (Vec<Key>, Option<u64>);
+/// Keys, how many were asked for, and where the next page begins: nowhere after the last one.
+struct Page {
+    keys: Vec<Key>,
+    asked: usize,
+    next: Option<u64>,
+}
 
-fn pages(node: &Node, pattern: Option<&str>, pace: &Pace, start: Option<u64>) -> impl Stream<Item = Result<Page>> {
-    try_unfold(start, move |cursor: Option<u64>| async move {
+fn pages(
+    link: MultiplexedConnection,
+    pattern: Option<&str>,
+    pace: &Pace,
+    start: Option<u64>,
+) -> impl Stream<Item = Result<Page>> {
+    try_unfold((link, start), move |(mut link, cursor)| async move {
         let Some(cursor) = cursor else { return Ok(None) };
         pace.rest().await;
         let mut scan = redis::cmd("SCAN");
@@ -60,10 +84,11 @@ fn pages(node: &Node, pattern: Option<&str>, pace: &Pace, start: Option<u64>) ->
         if let Some(pattern) = pattern {
             scan.arg("MATCH").arg(pattern);
         }
-        scan.arg("COUNT").arg(pace.page());
-        let (next, keys) = page(node.link().send_packed_command(&scan).await.map_err(fault)?)?;
+        let asked = pace.page();
+        scan.arg("COUNT").arg(asked);
+        let (next, keys) = page(link.send_packed_command(&scan).await.map_err(fault)?)?;
         let next = (next != 0).then_some(next);
-        Ok(Some(((keys, next), next)))
+        Ok(Some((Page { keys, asked, next }, (link, next))))
     })
 }
 
@@ -111,7 +136,7 @@ pub fn number(answer: &Value) -> Result<i64> {
     }
 }
 
-/// What the milliseconds that PTTL answers mean for each of `keys`.
+/// When each of `keys` expires.
 ///
 /// # Errors
 /// The first refusal.
@@ -122,6 +147,14 @@ pub async fn expiries<'a>(node: &Node, keys: impl ExactSizeIterator<Item = &'a [
     }
     send(node, &ask).await?.iter().map(|answer| number(answer).map(Expiry::of)).collect()
 }
+
+/// What asking when each of `keys` expires sends, in bytes.
+pub fn weight<'a>(keys: impl Iterator<Item = &'a [u8]>) -> usize {
+    keys.map(|key| key.len() + FRAME).sum()
+}
+
+/// What a command about a key has around the key, in bytes: `*2 $4 PTTL $16` and the ends of their lines.
+const FRAME: usize = 21;
 
 /// The beginning of a command about `key`, with room for `more` bytes of further arguments. What goes out for every key of millions
 /// is made without growing step by step.

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use redis::{Cmd, Pipeline, Value};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
 
 use super::glob::Glob;
 use super::pace::Pace;
@@ -127,6 +128,14 @@ pub struct Enforce {
     pub keys: u64,
 }
 
+/// Commands that are to be sent with the next page.
+#[derive(Debug, Default)]
+struct Due {
+    commands: Pipeline,
+    /// How many there are, until they are known to be done: on their way they still count.
+    count: u64,
+}
+
 impl fmt::Display for Enforce {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Rule { pattern, max_ttl, min_ttl, jitter, max_keys, max_latency: _, enforced: _ } = &self.rule;
@@ -160,52 +169,66 @@ impl Enforce {
         let passes = shape.nodes.iter().map(async |node| {
             let place = pass.on(node).await?;
             let pace = Pace::watch(node, self.rule.latency(latency)).await?;
-            let work = async |keys: Vec<Key>| self.page(node, keys, pass, &place, &pulse).await;
-            scan::sweep(node, Some(&self.rule.pattern), &pace, &place, work).await
+            // What a page needs is sent along with the questions about the next one: one turn of the server instead of two.
+            let due = Mutex::new(Due::default());
+            let work = async |keys: Vec<Key>| self.page(node, keys, &mut *due.lock().await, pass, &place, &pulse).await;
+            let swept = scan::sweep(node, Some(&self.rule.pattern), &pace, &place, work).await;
+            // Nobody knows how many of them were; a later try counts them again.
+            place.changed.fetch_sub(due.into_inner().count, Ordering::Relaxed);
+            swept
         });
         futures_util::future::try_join_all(passes).await.map_err(|error| pass.broke_off(error, "had been changed"))?;
         pulse.finish();
         Ok(())
     }
 
-    async fn page(&self, node: &Node, keys: Vec<Key>, pass: &Pass, place: &Place, pulse: &Pulse<'_>) -> Result<()> {
-        let mut mend = Pipeline::with_capacity(keys.len());
+    /// Mends what was `due`, asks about `keys`, and leaves what they need as what is due.
+    async fn page(
+        &self,
+        node: &Node,
+        keys: Vec<Key>,
+        due: &mut Due,
+        pass: &Pass,
+        place: &Place,
+        pulse: &Pulse<'_>,
+    ) -> Result<usize> {
+        let mut both = std::mem::take(&mut due.commands);
+        let mending = both.len();
+        for key in &keys {
+            both.add_command(scan::about("PTTL", key, 0));
+        }
+        let numbers = scan::send(node, &both).await?.iter().map(scan::number).collect::<Result<Vec<i64>>>()?;
+        due.count = 0;
         let mut short = Vec::new();
-        for (key, expiry) in keys.iter().zip(scan::expiries(node, keys.iter().map(Vec::as_slice)).await?) {
+        for (key, pttl) in keys.iter().zip(&numbers[mending..]) {
+            let expiry = Expiry::of(*pttl);
             match (self.rule.breach(expiry), expiry) {
                 (None, _) => {}
                 (Some(Breach::Short), Expiry::In(left)) => short.push((key, left)),
                 (Some(breach), _) => {
-                    mend.add_command(self.expire(key, breach, "LT"));
+                    due.commands.add_command(self.expire(key, breach, "LT"));
                 }
             }
         }
         if let (false, Some(min)) = (short.is_empty(), self.rule.min_ttl) {
             for ((key, _), is_short) in short.iter().zip(short_lived(node, &short, min.as_millis()).await?) {
                 if is_short {
-                    mend.add_command(self.expire(key, Breach::Short, "GT"));
+                    due.commands.add_command(self.expire(key, Breach::Short, "GT"));
                 }
             }
         }
-        let count = mend.len() as u64;
+        // Counted before it is sent: another server's page may be on its way beside it, and together they must not be too many.
+        due.count = due.commands.len() as u64;
+        place.changed.fetch_add(due.count, Ordering::Relaxed);
         if let Some(max) = self.rule.max_keys
-            && pass.changed() + count > max
+            && pass.changed() > max
         {
             return Err(Error::failed(format!("more than {} break the rule", scan::count_keys(max)))
                 .hint("raise `max_keys` if that is right"));
         }
-        // Counted before it is sent: beside it another page may be on its way, and together they must not be too many.
-        place.changed.fetch_add(count, Ordering::Relaxed);
-        let sent = scan::send(node, &mend).await;
-        if let Err(error) =
-            sent.and_then(|answers| answers.iter().try_for_each(|answer| scan::number(answer).map(drop)))
-        {
-            // Nobody knows how many of them; a later try counts them again.
-            place.changed.fetch_sub(count, Ordering::Relaxed);
-            return Err(error);
-        }
         pulse.beat(keys.len() as u64);
-        Ok(())
+        let asked = scan::weight(keys.iter().map(Vec::as_slice));
+        Ok(asked + mending * (asked / keys.len().max(1) + scan::WORDS))
     }
 
     fn expire(&self, key: &[u8], breach: Breach, condition: &str) -> Cmd {
