@@ -19,11 +19,10 @@ owner() { if [ "$(id -u)" = 0 ]; then setpriv --reuid=postgres --regid=postgres 
 owner "$bin/initdb" --username=bench --auth=trust --encoding=UTF8 --locale=C.UTF-8 -D "$folder/data" >/dev/null
 owner "$bin/postgres" -D "$folder/data" -p "$pgport" -c listen_addresses=127.0.0.1 -c unix_socket_directories="$folder" \
     -c shared_buffers=256MB -c max_wal_size=4GB >"$folder/postgres.log" 2>&1 &
-postgres=$!
 redis-server --port "$redisport" --bind 127.0.0.1 --save '' --appendonly no --dir "$folder" >"$folder/redis.log" &
 redis=$!
 worker=
-trap 'kill $worker "$redis" 2>/dev/null; kill -INT "$postgres" 2>/dev/null; wait 2>/dev/null || true; rm -rf "$folder"' EXIT
+trap 'kill $worker "$redis" 2>/dev/null; kill -INT "$(head -n 1 "$folder/data/postmaster.pid")" 2>/dev/null; wait 2>/dev/null || true; rm -rf "$folder"' EXIT
 export DATABASE_URL=postgres://bench@127.0.0.1:$pgport/postgres REDIS_URL=redis://127.0.0.1:$redisport HOME=$folder XDG_STATE_HOME=$folder/state
 sql() { psql --no-psqlrc -qAt --dbname "$DATABASE_URL" --command "$1"; }
 until sql 'select 1' >/dev/null 2>&1; do sleep 0.1; done

@@ -8,9 +8,10 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Kills the server and removes its folder when the pipe from the test breaks; does nothing after `done`.
-const WATCH: &str = r#"read -r word; [ "$word" = done ] && exit; kill -KILL "$1"; sleep 0.2; rm -rf "$2""#;
+const WATCH: &str = r#"read -r word; [ "$word" = done ] && exit; kill -KILL -"$1"; sleep 0.2; rm -rf "$2""#;
 
-/// A running server. Stopped when dropped, and also when the test process dies in whatever way.
+/// A running server in a process group of its own, as workers outlive a master that is killed. Stopped with all of them when dropped,
+/// and also when the test process dies in whatever way.
 #[derive(Debug)]
 pub struct Daemon {
     child: Child,
@@ -23,6 +24,7 @@ impl Daemon {
     pub fn start(command: &mut Command, folder: &Path) -> Self {
         let child = command
             .stdin(Stdio::null())
+            .process_group(0)
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {}: {error}", command.get_program().display()));
         // Its own process group: a signal to the test's group must not take the watchdog along.
@@ -63,8 +65,10 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
+        // Once it was waited for, its number may be somebody else's.
         if self.alive() {
-            let _ = self.child.kill();
+            let pid = self.pid().to_string();
+            let _ = Command::new("sh").args(["-c", r#"kill -KILL -"$1""#, "kill", &pid]).stderr(Stdio::null()).status();
         }
         let _ = self.child.wait();
         if let Some(mut rope) = self.rope.take() {

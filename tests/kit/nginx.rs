@@ -18,6 +18,9 @@ pub struct Nginx {
     port: u16,
 }
 
+/// Its worker processes.
+const WORKERS: usize = 2;
+
 /// What the location that leads to the pool says.
 const LOCATION: &str = "            proxy_http_version 1.1;\n            proxy_set_header Connection \"\";\n            \
                         proxy_next_upstream error timeout;\n            proxy_connect_timeout 1s;\n";
@@ -31,7 +34,7 @@ impl Nginx {
         on_free_port(|port| {
             let folder = Folder::new();
             let text = format!(
-                "# Edited by hand.\nworker_processes 2;\npid nginx.pid;\nerror_log error.log notice;\nevents {{ worker_connections 256; }}\n\
+                "# Edited by hand.\nworker_processes {WORKERS};\npid nginx.pid;\nerror_log error.log notice;\nevents {{ worker_connections 256; }}\n\
                  http {{\n    access_log off;\n    client_body_temp_path tmp/a; proxy_temp_path tmp/b; fastcgi_temp_path tmp/c;\n    \
                  uwsgi_temp_path tmp/d; scgi_temp_path tmp/e;\n    include conf.d/*.conf;\n    server {{\n        listen 127.0.0.1:{port};\n        \
                  location / {{\n            proxy_pass http://web;\n{LOCATION}        }}\n    }}\n}}\n"
@@ -47,7 +50,10 @@ impl Nginx {
             let mut dead = false;
             let up = eventually(Duration::from_secs(20), || {
                 dead = !daemon.alive();
-                dead || (folder.file("nginx.pid").exists() && TcpStream::connect(("127.0.0.1", port)).is_ok())
+                // It listens before there is anybody to serve.
+                let serves =
+                    || TcpStream::connect(("127.0.0.1", port)).is_ok() && workers_of(daemon.pid()).len() == WORKERS;
+                dead || (folder.file("nginx.pid").exists() && serves())
             });
             assert!(up, "nginx does not answer: {}", folder.read("console.log"));
             (!dead).then(|| Self { daemon, folder, port })
@@ -93,17 +99,7 @@ impl Nginx {
 
     /// The process ids of the workers that serve, sorted.
     pub fn workers(&self) -> Vec<u32> {
-        let entries = std::fs::read_dir("/proc").expect("processes can be listed");
-        let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
-        let ours = |pid: &u32| {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            let parent = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse::<u32>().ok());
-            let title = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-            parent == Some(self.daemon.pid()) && title.starts_with("nginx: worker") && !title.contains("shutting")
-        };
-        let mut found: Vec<u32> = pids.filter(ours).collect();
-        found.sort_unstable();
-        found
+        workers_of(self.daemon.pid())
     }
 
     /// How often its configuration was read anew.
@@ -113,8 +109,9 @@ impl Nginx {
 
     /// Ends it, as a crash of its machine would: the pid file stays.
     pub fn kill(&mut self) {
-        // The workers see that their master is gone only when they are told.
-        for pid in self.workers().into_iter().chain([self.daemon.pid()]) {
+        // The workers outlive it, and it would replace those that end before it.
+        let workers = self.workers();
+        for pid in [self.daemon.pid()].into_iter().chain(workers) {
             signal(pid, "KILL");
         }
         self.daemon.wait();
@@ -135,6 +132,20 @@ impl Nginx {
         let (place, binary) = (self.folder.path().display(), binary());
         format!("[nginx.web]\nconfig = \"{place}/conf.d/web.conf\"\nupstream = \"web\"\nbinary = \"{binary}\"\n")
     }
+}
+
+fn workers_of(master: u32) -> Vec<u32> {
+    let entries = std::fs::read_dir("/proc").expect("processes can be listed");
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    let ours = |pid: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let parent = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse::<u32>().ok());
+        let title = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        parent == Some(master) && title.starts_with("nginx: worker") && !title.contains("shutting")
+    };
+    let mut found: Vec<u32> = pids.filter(ours).collect();
+    found.sort_unstable();
+    found
 }
 
 /// Debian keeps it where not everybody looks.

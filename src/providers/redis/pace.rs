@@ -151,7 +151,7 @@ mod tests {
     fn a_page_is_as_large_as_its_work_fits() {
         let dial = Dial::new();
         dial.page.store(MOST, Ordering::Relaxed);
-        let mut fit = |asked, bytes| {
+        let fit = |asked, bytes| {
             dial.fit(asked, bytes);
             dial.page()
         };
