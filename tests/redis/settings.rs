@@ -44,6 +44,18 @@ fn a_limit_below_what_is_used_says_what_goes() {
 }
 
 #[test]
+fn how_many_keys_a_limit_evicts_is_foretold() {
+    let cache = Cache::start(&settings("maxmemory = \"12mb\"\nmaxmemory-policy = \"allkeys-lru\""));
+    cache.server.each(100_000, "redis.call('set', 'k' .. i, string.rep('x', 100))");
+    let output = cache.run(&["apply", "--yes", "--allow", "evicts-keys", "--allow", "loosens-policy"]).code(0).both();
+    let foretold = output.split_once("allowed: about ").and_then(|(_, rest)| rest.split_once(" keys would be evicted"));
+    let foretold: i64 = foretold.expect(&output).0.replace(' ', "").parse().expect("a number");
+    let left: i64 = cache.server.run(&["dbsize"]).parse().expect("a number");
+    let evicted = 100_000 - left;
+    assert!((foretold - evicted).abs() < evicted / 4, "{foretold} foretold, {evicted} evicted");
+}
+
+#[test]
 fn a_server_that_forbids_config_makes_the_plan_incomplete() {
     let cache = Cache::start(&(settings("timeout = 1") + "[redis.cache.ttl.a]\nmatch = \"a:*\"\nmax_ttl = \"1h\"\n"));
     cache.server.run(&["set", "a:1", "v"]);

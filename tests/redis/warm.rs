@@ -84,6 +84,10 @@ fn priority_decides_who_goes_first() {
     };
     let cache = Cache::start(&(block("a", "low") + &block("b", "normal") + &block("c", "high")));
     cache.folder.write("products.jsonl", &rows(3));
+    cache.run(&["plan", "--emit", "json=plan.json"]).code(0);
+    let plan: serde_json::Value = serde_json::from_str(&cache.folder.read("plan.json")).expect("the plan is JSON");
+    let steps = plan["steps"].as_array().expect("steps").iter().map(|step| step["title"].as_str().expect("a title"));
+    assert_eq!(steps.collect::<Vec<_>>(), ["warm 3 keys of c", "warm 3 keys of b", "warm 3 keys of a"]);
     let output = cache.run(&["apply", "--yes"]).code(0).both();
     let at = |name: &str| output.rfind(&format!("warm 3 keys of {name}")).expect("it is told");
     assert!(at("c") < at("b") && at("b") < at("a"), "{output}");

@@ -76,7 +76,7 @@ impl Fill {
             return servers.with(async |shape| self.refresh_hot(&shape, reach).await).await;
         }
         let lives = servers.lives().await?;
-        let pulse = Pulse::new(progress, "warming", self.rows);
+        let pulse = Pulse::new(progress, "warming", self.rows, 0);
         let failures = Mutex::new(Failures::default());
         // A cold cache takes one command a key: what is there refuses it. A warm one is asked first, as even a refused SET counts as a use.
         let is_cold = AtomicBool::new(true);

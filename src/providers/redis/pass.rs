@@ -27,6 +27,8 @@ pub struct Place {
     life: String,
     /// Every page before this cursor has been seen to; none where all have.
     cursor: Mutex<Cursor>,
+    /// Keys of those pages.
+    seen: AtomicU64,
     /// Keys that were changed.
     pub changed: AtomicU64,
 }
@@ -47,8 +49,9 @@ impl Place {
         self.cursor.lock().unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Every page before `cursor` has been seen to.
-    pub fn reach(&self, cursor: Option<u64>) {
+    /// Every page before `cursor` has been seen to, the last one with so many keys.
+    pub fn reach(&self, cursor: Option<u64>, keys: u64) {
+        self.seen.fetch_add(keys, Ordering::Relaxed);
         self.cursor.lock().unwrap_or_else(PoisonError::into_inner).0 = cursor;
     }
 }
@@ -88,8 +91,17 @@ impl Pass {
 
     /// Keys that were changed, on all servers.
     pub fn changed(&self) -> u64 {
+        self.sum(|place| &place.changed)
+    }
+
+    /// Keys that were seen to, on all servers: where the progress of another try begins.
+    pub fn seen(&self) -> u64 {
+        self.sum(|place| &place.seen)
+    }
+
+    fn sum(&self, count: impl Fn(&Place) -> &AtomicU64) -> u64 {
         let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        places.values().map(|place| place.changed.load(Ordering::Relaxed)).sum()
+        places.values().map(|place| count(place).load(Ordering::Relaxed)).sum()
     }
 
     /// The failure of a pass, with how many keys it had changed before: `…; at least 12 000 keys had been purged before that`.

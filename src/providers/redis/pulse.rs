@@ -17,9 +17,9 @@ pub struct Pulse<'a> {
 }
 
 impl<'a> Pulse<'a> {
-    /// Begins to count towards `total`, 0 where it is not known.
-    pub fn new(progress: &'a Progress, phase: &'static str, total: u64) -> Self {
-        Self { progress, phase, total, done: AtomicU64::new(0) }
+    /// Begins to count towards `total`, 0 where it is not known, from what was `done` before.
+    pub fn new(progress: &'a Progress, phase: &'static str, total: u64, done: u64) -> Self {
+        Self { progress, phase, total, done: AtomicU64::new(done) }
     }
 
     /// So many keys more.

@@ -140,7 +140,7 @@ impl Sweep {
             progress.tell(format!("waiting {delay}"), 0, 0);
             tokio::time::sleep(delay.std()).await;
         }
-        let pulse = Pulse::new(progress, "purging", self.keys);
+        let pulse = Pulse::new(progress, "purging", self.keys, pass.changed());
         for key in &self.purge.keys {
             self.drop_keys(shape.owner(key.as_bytes()), vec![key.clone().into_bytes()], shape, &pulse).await?;
         }

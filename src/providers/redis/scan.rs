@@ -49,14 +49,15 @@ pub async fn sweep<W: Future<Output = Result<usize>>>(
     let behind = async {
         let mut last = None;
         while let Some(Page { keys, asked, next }) = pages.recv().await {
+            let count = keys.len() as u64;
             pace.fit(asked, work(keys).await?);
-            if let Some(done) = last.replace(next) {
-                place.reach(done);
+            if let Some((done, keys)) = last.replace((next, count)) {
+                place.reach(done, keys);
             }
         }
         work(Vec::new()).await?;
-        if let Some(done) = last {
-            place.reach(done);
+        if let Some((done, keys)) = last {
+            place.reach(done, keys);
         }
         Ok(())
     };

@@ -165,7 +165,7 @@ impl Enforce {
         pass: &Pass,
         progress: &Progress,
     ) -> Result<()> {
-        let pulse = Pulse::new(progress, "enforcing", self.keys);
+        let pulse = Pulse::new(progress, "enforcing", self.keys, pass.seen());
         let passes = shape.nodes.iter().map(async |node| {
             let place = pass.on(node).await?;
             let pace = Pace::watch(node, self.rule.latency(latency)).await?;
