@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Kind, ResourceId, Step, TargetId};
 use crate::plan::Plan;
 use crate::policy::Target;
-use crate::provider::{Connection, Progress, Surveyor};
+use crate::provider::{Connection, Held, Progress, Surveyor};
 
 /// How much longer than its own timeout a step may take before the engine stops waiting for it.
 const GRACE: Duration = Duration::from_secs(10);
@@ -33,6 +33,8 @@ pub struct Lane<'a> {
     pub connection: &'a dyn Connection,
     /// For running.
     pub surveyor: Box<dyn Surveyor>,
+    /// The target's lock: nothing is tried without it.
+    pub lock: Option<&'a dyn Held>,
 }
 
 /// What a run is told from outside.
@@ -236,7 +238,15 @@ impl<'a> Run<'a> {
             .with_jitter()
             .build();
         loop {
-            let error = match self.once(step, lane).await {
+            let held = match lane.lock {
+                Some(lock) => lock.check().await,
+                None => Ok(()),
+            };
+            let tried = match held {
+                Ok(()) => self.once(step, lane).await,
+                lost => lost,
+            };
+            let error = match tried {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };

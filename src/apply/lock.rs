@@ -1,7 +1,6 @@
 //! Locks: taken on every target that is to change, before anything is read for the last time. In order where they are waited for;
 //! where nothing is waited for, no order is needed.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -10,16 +9,21 @@ use tokio::time::Instant;
 use super::event::Event;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::TargetId;
-use crate::provider::{Busy, Claim, Connection, Holder};
+use crate::provider::{Busy, Claim, Connection, Held, Holder};
 
 /// The longest pause between two tries.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The locks of a run, by target, released when dropped.
 #[derive(Debug, Default)]
-pub struct Locks(BTreeMap<TargetId, Box<dyn Any + Send>>);
+pub struct Locks(BTreeMap<TargetId, Box<dyn Held>>);
 
 impl Locks {
+    /// The lock of a target, where one is held.
+    pub fn of(&self, target: &TargetId) -> Option<&dyn Held> {
+        self.0.get(target).map(|lock| &**lock)
+    }
+
     /// The locks of these targets alone, where all of them are held; the others are released. Otherwise none, and all are released.
     #[must_use]
     pub fn only<'t>(mut self, targets: impl IntoIterator<Item = &'t TargetId>) -> Option<Self> {

@@ -67,7 +67,7 @@ pub async fn run(world: &World, globals: &Globals, args: &ApplyArgs) -> Result {
     let mut journal = Journal::open(&world.journal(args.journal.as_deref())?, &holder.run)?;
     let changing: BTreeSet<_> = planned.plan.steps.iter().map(|step| step.target.clone()).collect();
     let targets = reached(&connections, |target| changing.contains(target));
-    let (locks, fresh, now) = match early.only(targets.keys()) {
+    let (locks, mut fresh, now) = match early.only(targets.keys()) {
         Some(locks) => (locks, planned, document.clone()),
         None => {
             let mut listener = world.listener();
@@ -81,7 +81,8 @@ pub async fn run(world: &World, globals: &Globals, args: &ApplyArgs) -> Result {
         }
     };
     journal.write(World::now(), begin(&holder, &now))?;
-    let (plan, outcome) = execute(world, args, fresh, &opened, &connections, journal, &holder).await;
+    let lanes = lanes(&mut fresh, &opened, &connections, &locks);
+    let (plan, outcome) = execute(world, args, fresh, lanes, journal, &holder).await;
     drop(locks);
 
     world.say("");
@@ -219,24 +220,33 @@ fn begin(holder: &Holder, document: &Document) -> Fact {
     }
 }
 
-async fn execute(
-    world: &World,
-    args: &ApplyArgs,
-    mut planned: Planned,
-    opened: &[Opened<'_>],
-    connections: &Connections,
-    journal: Journal,
-    holder: &Holder,
-) -> (Planned, Outcome) {
+/// What runs the steps, by target.
+fn lanes<'a>(
+    planned: &mut Planned,
+    opened: &'a [Opened<'_>],
+    connections: &'a Connections,
+    locks: &'a Locks,
+) -> BTreeMap<TargetId, Lane<'a>> {
     let surveyors = std::mem::take(&mut planned.lanes);
-    let lanes = surveyors
+    surveyors
         .into_iter()
         .filter_map(|(id, surveyor)| {
             let one = opened.iter().find(|one| one.target.id == id)?;
             let connection = connections.get(&id)?.as_ref().ok()?.as_ref();
-            Some((id, Lane { target: one.target, kinds: one.kinds, connection, surveyor }))
+            let lock = locks.of(&id);
+            Some((id, Lane { target: one.target, kinds: one.kinds, connection, surveyor, lock }))
         })
-        .collect();
+        .collect()
+}
+
+async fn execute(
+    world: &World,
+    args: &ApplyArgs,
+    planned: Planned,
+    lanes: BTreeMap<TargetId, Lane<'_>>,
+    journal: Journal,
+    holder: &Holder,
+) -> (Planned, Outcome) {
     let options = Options {
         on_failure: if args.fail_fast { OnFailure::StopAll } else { OnFailure::FinishStage },
         crash_at: World::variable("EVENKEEL_CRASH_AT").and_then(|text| text.parse().ok()),

@@ -1,13 +1,12 @@
 //! Drivers: what the engine sees of a provider, its types erased, so that one engine serves them all.
 
-use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Breadth, Claim, Context, Evicted, Eviction, Feed, Gap, Grants, Holder, Progress, Sink};
+use super::{Breadth, Claim, Context, Evicted, Eviction, Feed, Gap, Grants, Held, Holder, Progress, Sink};
 use crate::error::Result;
 use crate::model::{
     Action, Attributes, Check, Diagnostic, Facts, Hazard, HazardKind, Impact, Kind, Origin, ResourceId, Stage,
@@ -59,7 +58,7 @@ pub trait Connection: Send + Sync + fmt::Debug {
     /// Reads and brings to one form; `only` limits it to some declared resources.
     fn survey<'a>(&'a self, only: Option<&'a [ResourceId]>, breadth: Breadth) -> Later<'a, Result<Survey>>;
     /// Takes the target's lock, without waiting.
-    fn lock<'a>(&'a self, holder: &'a Holder) -> Later<'a, Result<Claim<Box<dyn Any + Send>>>>;
+    fn lock<'a>(&'a self, holder: &'a Holder) -> Later<'a, Result<Claim<Box<dyn Held>>>>;
     /// Releases a lock that somebody else left behind.
     fn unlock(&self) -> Later<'_, Result<String>>;
     /// The columns of a query's result.

@@ -1,6 +1,5 @@
 //! From a typed provider to the erased driver: the only code that is generic over providers.
 
-use std::any::Any;
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -8,8 +7,8 @@ use std::sync::Arc;
 
 use super::driver::{Connection, Descriptor, Drafted, Drift, Driver, Later, Pair, Survey, Surveyor, Wanted};
 use super::{
-    Breadth, Claim, Context, Delta, Evicted, Eviction, Feed, Gap, Holder, Live, Pairing, Problem, Progress, Provider,
-    Reading, Scope, Sink, Want,
+    Breadth, Claim, Context, Delta, Evicted, Eviction, Feed, Gap, Held, Holder, Live, Pairing, Problem, Progress,
+    Provider, Reading, Scope, Sink, Want,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Attributes, Check, Comparison, Diagnostic, Facts, Kind, ResourceId, Sources, value};
@@ -249,10 +248,10 @@ impl<P: Provider> Connection for Connected<P> {
         })
     }
 
-    fn lock<'a>(&'a self, holder: &'a Holder) -> Later<'a, Result<Claim<Box<dyn Any + Send>>>> {
+    fn lock<'a>(&'a self, holder: &'a Holder) -> Later<'a, Result<Claim<Box<dyn Held>>>> {
         Box::pin(async move {
             Ok(match self.provider.lock(holder).await? {
-                Claim::Ours(lock) => Claim::Ours(Box::new(lock) as Box<dyn Any + Send>),
+                Claim::Ours(lock) => Claim::Ours(Box::new(lock) as Box<dyn Held>),
                 Claim::Busy(busy) => Claim::Busy(busy),
             })
         })

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::{Busy, Claim, Holder};
+use super::{Busy, Claim, Held, Holder};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::hex;
 
@@ -35,6 +35,8 @@ pub struct Lock {
     /// The lock is the kernel's, on this open file: it goes with the process, however that ends.
     _open: File,
 }
+
+impl Held for Lock {}
 
 impl Fingerprint {
     /// The fingerprint of `bytes`.

@@ -13,7 +13,7 @@ mod progress;
 mod rows;
 mod schema;
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::future::Future;
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ pub trait Provider: Sized + Send + Sync + 'static {
     /// What a step runs. Its `Display` *is* the command: one value is both printed and sent, secrets masked.
     type Op: Display + Send + Sync;
     /// Holds the target's lock until it is dropped.
-    type Lock: Send + 'static;
+    type Lock: Held;
 
     /// Checks what can be checked without the system: names, lengths, ranges, references. Default: nothing.
     /// MUST NOT do I/O.
@@ -337,6 +337,28 @@ pub enum Claim<L> {
     Ours(L),
     /// Somebody else has it.
     Busy(Busy),
+}
+
+/// A lock that is held until it is dropped, unless somebody else takes it: a server that was away may have forgotten it.
+pub trait Held: fmt::Debug + Send + Sync + 'static {
+    /// Asks whether it is still held; asked before every try of every step. Default: it is, as with a lock that the kernel keeps.
+    ///
+    /// # Errors
+    /// `Locked` where somebody else has it or may have it, `Transient` where the target cannot say at the moment.
+    fn check(&self) -> Later<'_, Result<()>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+impl Held for () {}
+
+impl<L: Held> Held for Option<L> {
+    fn check(&self) -> Later<'_, Result<()>> {
+        match self {
+            Some(lock) => lock.check(),
+            None => Box::pin(std::future::ready(Ok(()))),
+        }
+    }
 }
 
 /// Somebody else's lock.

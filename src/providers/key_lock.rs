@@ -1,15 +1,15 @@
 //! A lock that is a key of Redis: it holds the holder's name, expires unless it is renewed, and only its holder deletes it. Knows no
 //! provider; whoever uses it names the key and says what the server's refusals mean.
 
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{RedisError, Script, ScriptInvocation};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc as unbounded, oneshot};
 
-use crate::error::{Error, Result};
-use crate::provider::{Busy, Claim, Holder};
+use crate::error::{Error, ErrorKind, Result};
+use crate::provider::{Busy, Claim, Held, Holder, Later};
 
 /// How long a lock outlives a holder that died.
 const LIFE: Duration = Duration::from_secs(15);
@@ -27,9 +27,13 @@ const BREAK: &str = "local held = redis.call('get', KEYS[1]) redis.call('del', K
 /// A lock that is ours until dropped. A thread of its own renews it, however long the run thinks.
 #[derive(Debug)]
 pub struct Lock {
+    questions: unbounded::UnboundedSender<Question>,
     let_go: Option<oneshot::Sender<()>>,
-    gone: mpsc::Receiver<()>,
+    gone: Mutex<mpsc::Receiver<()>>,
 }
+
+/// Whether the lock is still held; answered with what came of renewing it.
+type Question = oneshot::Sender<Result<()>>;
 
 /// The way to the lock's key, for the thread that renews it: it shares no connection with the run. Asked again after a failure, as a
 /// server may come back, or another take over.
@@ -60,37 +64,55 @@ pub async fn take(
         return Ok(Claim::Busy(describe(held.as_deref(), key)));
     }
     let (let_go, told) = oneshot::channel();
+    let (questions, asked) = unbounded::unbounded_channel();
     let (going, gone) = mpsc::channel();
     let key = key.to_owned();
     let keep = move || {
         match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => runtime.block_on(keep(&door, &key, &text, told)),
+            Ok(runtime) => runtime.block_on(keep(&door, &key, &text, asked, told)),
             Err(error) => tracing::warn!(%error, "the lock `{key}` is not renewed"),
         }
         // Nobody may be waiting any more.
         let _ = going.send(());
     };
     std::thread::Builder::new().name("lock".to_owned()).spawn(keep)?;
-    Ok(Claim::Ours(Lock { let_go: Some(let_go), gone }))
+    Ok(Claim::Ours(Lock { questions, let_go: Some(let_go), gone: Mutex::new(gone) }))
 }
 
-/// Renews the lock until it is `told` to let go, then releases it.
-async fn keep(door: &impl Door, key: &str, text: &str, mut told: oneshot::Receiver<()>) {
+/// Renews the lock now and then, and when it is `asked`, until it is `told` to let go; then releases it.
+async fn keep(
+    door: &impl Door,
+    key: &str,
+    text: &str,
+    mut asked: unbounded::UnboundedReceiver<Question>,
+    mut told: oneshot::Receiver<()>,
+) {
     let (renew, release) = (Script::new(RENEW), Script::new(RELEASE));
     let (mut renewing, mut releasing) = (renew.prepare_invoke(), release.prepare_invoke());
     renewing.key(key).arg(text).arg(life());
     releasing.key(key).arg(text);
     let mut link = None;
     loop {
-        tokio::select! {
+        let question = tokio::select! {
             _ = &mut told => break,
-            () = tokio::time::sleep(RENEWAL) => {}
-        }
-        // A renewal that fails leaves two more before the lock is gone.
-        match ask(door, &mut link, &renewing).await {
-            Ok(0) => tracing::warn!("another run took the lock `{key}` while its server was away"),
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "the lock was not renewed"),
+            question = asked.recv() => question,
+            () = tokio::time::sleep(RENEWAL) => None,
+        };
+        let renewed = match ask(door, &mut link, &renewing).await {
+            Ok(0) => Err(Error::new(
+                ErrorKind::Locked,
+                format!("another run took the lock `{key}` while its server was away"),
+            )
+            .hint("run it again once that one has ended")),
+            Ok(_) => Ok(()),
+            Err(error) => Err(Error::new(ErrorKind::Transient, format!("the lock `{key}` cannot be renewed: {error}"))),
+        };
+        match (question, renewed) {
+            // Whoever asked may have had enough of waiting.
+            (Some(question), renewed) => drop(question.send(renewed)),
+            // One that fails leaves two more before the lock is gone.
+            (None, Err(error)) => tracing::warn!(%error, "the lock was not renewed"),
+            (None, Ok(())) => {}
         }
     }
     if let Err(error) = ask(door, &mut link, &releasing).await {
@@ -137,12 +159,23 @@ fn describe(held: Option<&str>, key: &str) -> Busy {
     }
 }
 
+impl Held for Lock {
+    fn check(&self) -> Later<'_, Result<()>> {
+        Box::pin(async {
+            let (question, answer) = oneshot::channel();
+            // Where its thread is gone, so is the answer.
+            let _ = self.questions.send(question);
+            answer.await.unwrap_or_else(|_| Err(Error::bug("nobody renews the lock")))
+        })
+    }
+}
+
 impl Drop for Lock {
     fn drop(&mut self) {
         if let Some(let_go) = self.let_go.take()
             && let_go.send(()).is_ok()
         {
-            let _ = self.gone.recv_timeout(LETTING_GO);
+            let _ = self.gone.get_mut().unwrap_or_else(PoisonError::into_inner).recv_timeout(LETTING_GO);
         }
     }
 }

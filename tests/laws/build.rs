@@ -103,6 +103,20 @@ fn a_long_build_survives_an_interrupt() {
 }
 
 #[test]
+fn a_run_that_lost_its_lock_starts_nothing_more() {
+    let shop = Shop::start();
+    let then = "\n[postgres.shop.index.users_then]\ntable = \"users\"\ncolumns = [\"tenant_id\"]\n";
+    shop.folder.write("policies/shop.toml", &(allow_all("postgres") + POLICY + then));
+    let run = shop.building();
+    let end = "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted";
+    assert_eq!(shop.server.sql(end), "t");
+    run.wait().expect(7).says("the session that held the lock has ended, another run may have it");
+    assert_eq!(shop.indexes(), "users_slowly|t");
+    shop.run(&["apply", "--yes"]).code(0);
+    assert!(shop.indexes().contains("users_then|t"), "{}", shop.indexes());
+}
+
+#[test]
 fn no_query_of_a_workload_fails_during_a_build_and_a_replacement() {
     let shop = Shop::start();
     shop.server.sql("create index users_slowly on users (tenant_id, id)");

@@ -104,6 +104,20 @@ fn a_lock_outlives_the_restart_of_its_server() {
 }
 
 #[test]
+fn a_run_that_lost_its_lock_starts_nothing_more() {
+    let purge = |name: &str| format!("[redis.cache.purge.{name}]\nkeys = [\"{name}\"]\ntoken = \"1\"\n");
+    let cache = Cache::start(&(purge("first") + "mode = \"delayed\"\ndelay = \"2s\"\n\n" + &purge("second")));
+    cache.server.run(&["mset", "first", "v", "second", "v"]);
+    let run = cache.run(&["apply", "--yes"]).start();
+    cache.begun();
+    // As if the server had been away for a moment and had forgotten it, and somebody had been quick.
+    cache.server.run(&["set", "evenkeel:lock", "theirs"]);
+    run.wait().expect(7).says("another run took the lock `evenkeel:lock`").says("run it again once that one has ended");
+    assert_eq!(cache.server.run(&["exists", "first", "second"]), "1");
+    assert_eq!(cache.server.run(&["get", "evenkeel:lock"]), "theirs");
+}
+
+#[test]
 fn a_server_that_pauses_its_clients_is_waited_for() {
     let cache = Cache::start(RULE);
     cache.server.each(1_000, "redis.call('set', 'k' .. i, 'v')");

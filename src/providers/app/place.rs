@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::spec::Publish;
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::file::{self, Fingerprint};
-use crate::provider::{Claim, Context, Holder};
+use crate::provider::{Claim, Context, Held, Holder, Later};
 
 /// A place that has been reached.
 #[derive(Debug)]
@@ -26,6 +26,16 @@ pub enum Lock {
     /// Beside the key.
     #[cfg(feature = "redis")]
     Redis(crate::providers::key_lock::Lock),
+}
+
+impl Held for Lock {
+    fn check(&self) -> Later<'_, Result<()>> {
+        match self {
+            Self::File(lock) => lock.check(),
+            #[cfg(feature = "redis")]
+            Self::Redis(lock) => lock.check(),
+        }
+    }
 }
 
 impl Place {

@@ -5,17 +5,32 @@
 use std::time::Duration;
 
 use sqlx::{Connection, Row};
+use tokio::sync::Mutex;
 
 use super::connect::{Endpoint, Purpose, Session};
 use super::{failure, quote};
-use crate::error::{Error, Result};
-use crate::provider::{Busy, Claim, Holder};
+use crate::error::{Error, ErrorKind, Result};
+use crate::provider::{Busy, Claim, Held as Lock, Holder, Later};
 
 /// The lock, held as long as its session lives.
 #[derive(Debug)]
 pub struct Held {
-    #[expect(dead_code, reason = "held for its connection, which holds the lock")]
-    session: Session,
+    session: Mutex<Session>,
+    /// Asks whether the session is there, and says whose it is, as its last statement tells that to others.
+    question: String,
+}
+
+impl Lock for Held {
+    fn check(&self) -> Later<'_, Result<()>> {
+        Box::pin(async {
+            let there = self.session.lock().await.ask(&self.question).await;
+            there.map(drop).map_err(|error| {
+                Error::new(ErrorKind::Locked, "the session that held the lock has ended, another run may have it")
+                    .because(failure::explain(error))
+                    .hint("run it again")
+            })
+        })
+    }
 }
 
 /// `evenkeel` in two numbers; the server keeps advisory locks per database.
@@ -43,7 +58,8 @@ pub async fn take(endpoint: &Endpoint, holder: &Holder) -> Result<Claim<Held>> {
             return Err(Error::failed("the server is a standby, on which nothing can be changed")
                 .hint("give `url` the primary; on a standby, `plan` and `drift` work"));
         }
-        return Ok(Claim::Ours(Held { session }));
+        let question = format!("select true {MARK}{} */", words(holder));
+        return Ok(Claim::Ours(Held { session: Mutex::new(session), question }));
     }
     let row = sqlx::query(HOLDER).fetch_optional(&mut session.conn).await.map_err(failure::explain)?;
     let busy = match row {
