@@ -238,15 +238,7 @@ impl<'a> Run<'a> {
             .with_jitter()
             .build();
         loop {
-            let held = match lane.lock {
-                Some(lock) => lock.check().await,
-                None => Ok(()),
-            };
-            let tried = match held {
-                Ok(()) => self.once(step, lane).await,
-                lost => lost,
-            };
-            let error = match tried {
+            let error = match self.once(step, lane).await {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
@@ -262,6 +254,9 @@ impl<'a> Run<'a> {
     }
 
     async fn once(&self, step: &Step, lane: &Lane<'a>) -> Result<()> {
+        if let Some(lock) = lane.lock {
+            lock.check().await?;
+        }
         let (ticks, mut ticked) = tokio::sync::mpsc::unbounded_channel();
         let progress = Progress::new(move |tick| {
             // Nobody listens any more once the step is over.

@@ -22,10 +22,10 @@ use crate::apply::lock::{self, Locks};
 use crate::apply::{Ending, Event, Journal, Lane, Options, Outcome, Run};
 use crate::error::Error;
 use crate::model::{Pattern, TargetId, text};
-use crate::plan::Document;
 use crate::plan::approval;
 use crate::plan::gate::{self, Allow};
 use crate::plan::make::{Planned, Purpose, Selection};
+use crate::plan::{Document, Plan};
 use crate::policy::Policy;
 use crate::provider::Depth;
 use crate::provider::{Connection, Holder};
@@ -82,13 +82,13 @@ pub async fn run(world: &World, globals: &Globals, args: &ApplyArgs) -> Result {
     };
     journal.write(World::now(), begin(&holder, &now))?;
     let lanes = lanes(&mut fresh, &opened, &connections, &locks);
-    let (plan, outcome) = execute(world, args, fresh, lanes, journal, &holder).await;
+    let outcome = execute(world, args, &fresh.plan, lanes, journal, &holder).await;
     drop(locks);
 
     world.say("");
-    world.print(render::outcome::render(&outcome, &plan.plan.steps, world.style()));
+    world.print(render::outcome::render(&outcome, &fresh.plan.steps, world.style()));
     if let Some(file) = &args.report {
-        emit::write(file, &render::outcome::json(&outcome, &plan.plan.steps))?;
+        emit::write(file, &render::outcome::json(&outcome, &fresh.plan.steps))?;
     }
     let exit = exit(&outcome, unread(&document, &now, targets.keys()));
     finish(world, args, &holder, exit)?;
@@ -242,11 +242,11 @@ fn lanes<'a>(
 async fn execute(
     world: &World,
     args: &ApplyArgs,
-    planned: Planned,
+    plan: &Plan,
     lanes: BTreeMap<TargetId, Lane<'_>>,
     journal: Journal,
     holder: &Holder,
-) -> (Planned, Outcome) {
+) -> Outcome {
     let options = Options {
         on_failure: if args.fail_fast { OnFailure::StopAll } else { OnFailure::FinishStage },
         crash_at: World::variable("EVENKEEL_CRASH_AT").and_then(|text| text.parse().ok()),
@@ -254,9 +254,8 @@ async fn execute(
         now: World::now,
     };
     let mut listener = world.listener();
-    let run = Run::new(&planned.plan, lanes, journal, move |event| listener.on(event), options);
-    let outcome = run.run(&holder.run).await;
-    (planned, outcome)
+    let run = Run::new(plan, lanes, journal, move |event| listener.on(event), options);
+    run.run(&holder.run).await
 }
 
 /// Turns true at the first Ctrl-C or SIGTERM; the second one ends the program at once.

@@ -1,12 +1,13 @@
 //! A lock that is a key of Redis: it holds the holder's name, expires unless it is renewed, and only its holder deletes it. Knows no
 //! provider; whoever uses it names the key and says what the server's refusals mean.
 
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{RedisError, Script, ScriptInvocation};
-use tokio::sync::{mpsc as unbounded, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::{Busy, Claim, Held, Holder, Later};
@@ -27,9 +28,9 @@ const BREAK: &str = "local held = redis.call('get', KEYS[1]) redis.call('del', K
 /// A lock that is ours until dropped. A thread of its own renews it, however long the run thinks.
 #[derive(Debug)]
 pub struct Lock {
-    questions: unbounded::UnboundedSender<Question>,
-    let_go: Option<oneshot::Sender<()>>,
-    gone: Mutex<mpsc::Receiver<()>>,
+    /// To the thread; it lets go when this is gone.
+    questions: Option<mpsc::UnboundedSender<Question>>,
+    gone: Mutex<Receiver<()>>,
 }
 
 /// Whether the lock is still held; answered with what came of renewing it.
@@ -63,30 +64,23 @@ pub async fn take(
         let held: Option<String> = redis::cmd("GET").arg(key).query_async(&mut link).await?;
         return Ok(Claim::Busy(describe(held.as_deref(), key)));
     }
-    let (let_go, told) = oneshot::channel();
-    let (questions, asked) = unbounded::unbounded_channel();
-    let (going, gone) = mpsc::channel();
+    let (questions, asked) = mpsc::unbounded_channel();
+    let (going, gone) = channel();
     let key = key.to_owned();
     let keep = move || {
         match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => runtime.block_on(keep(&door, &key, &text, asked, told)),
+            Ok(runtime) => runtime.block_on(keep(&door, &key, &text, asked)),
             Err(error) => tracing::warn!(%error, "the lock `{key}` is not renewed"),
         }
         // Nobody may be waiting any more.
         let _ = going.send(());
     };
     std::thread::Builder::new().name("lock".to_owned()).spawn(keep)?;
-    Ok(Claim::Ours(Lock { questions, let_go: Some(let_go), gone: Mutex::new(gone) }))
+    Ok(Claim::Ours(Lock { questions: Some(questions), gone: Mutex::new(gone) }))
 }
 
-/// Renews the lock now and then, and when it is `asked`, until it is `told` to let go; then releases it.
-async fn keep(
-    door: &impl Door,
-    key: &str,
-    text: &str,
-    mut asked: unbounded::UnboundedReceiver<Question>,
-    mut told: oneshot::Receiver<()>,
-) {
+/// Renews the lock now and then, and when it is `asked`, until nobody can ask any more; then releases it.
+async fn keep(door: &impl Door, key: &str, text: &str, mut asked: mpsc::UnboundedReceiver<Question>) {
     let (renew, release) = (Script::new(RENEW), Script::new(RELEASE));
     let (mut renewing, mut releasing) = (renew.prepare_invoke(), release.prepare_invoke());
     renewing.key(key).arg(text).arg(life());
@@ -94,8 +88,10 @@ async fn keep(
     let mut link = None;
     loop {
         let question = tokio::select! {
-            _ = &mut told => break,
-            question = asked.recv() => question,
+            question = asked.recv() => match question {
+                None => break,
+                question => question,
+            },
             () = tokio::time::sleep(RENEWAL) => None,
         };
         let renewed = match ask(door, &mut link, &renewing).await {
@@ -164,7 +160,7 @@ impl Held for Lock {
         Box::pin(async {
             let (question, answer) = oneshot::channel();
             // Where its thread is gone, so is the answer.
-            let _ = self.questions.send(question);
+            let _ = self.questions.as_ref().map(|questions| questions.send(question));
             answer.await.unwrap_or_else(|_| Err(Error::bug("nobody renews the lock")))
         })
     }
@@ -172,9 +168,8 @@ impl Held for Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        if let Some(let_go) = self.let_go.take()
-            && let_go.send(()).is_ok()
-        {
+        if self.questions.take().is_some() {
+            // Nothing depends on how it ends: the lock expires by itself.
             let _ = self.gone.get_mut().unwrap_or_else(PoisonError::into_inner).recv_timeout(LETTING_GO);
         }
     }

@@ -56,7 +56,7 @@ impl Provider for Postgres {
     type Spec = Spec;
     type Site = Site;
     type Op = Op;
-    type Lock = lock::Held;
+    type Lock = lock::Lock;
 
     fn check(settings: &Settings, wants: &[Want<Spec>]) -> Vec<Problem> {
         let mut problems = Vec::new();
@@ -132,7 +132,7 @@ impl Provider for Postgres {
         query::judge(&self.endpoint, &self.settings, site, contracts, deltas).await
     }
 
-    async fn lock(&self, holder: &Holder) -> Result<Claim<lock::Held>> {
+    async fn lock(&self, holder: &Holder) -> Result<Claim<lock::Lock>> {
         lock::take(&self.endpoint, holder).await
     }
 

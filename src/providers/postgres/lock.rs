@@ -10,17 +10,17 @@ use tokio::sync::Mutex;
 use super::connect::{Endpoint, Purpose, Session};
 use super::{failure, quote};
 use crate::error::{Error, ErrorKind, Result};
-use crate::provider::{Busy, Claim, Held as Lock, Holder, Later};
+use crate::provider::{Busy, Claim, Held, Holder, Later};
 
 /// The lock, held as long as its session lives.
 #[derive(Debug)]
-pub struct Held {
+pub struct Lock {
     session: Mutex<Session>,
     /// Asks whether the session is there, and says whose it is, as its last statement tells that to others.
     question: String,
 }
 
-impl Lock for Held {
+impl Held for Lock {
     fn check(&self) -> Later<'_, Result<()>> {
         Box::pin(async {
             let there = self.session.lock().await.ask(&self.question).await;
@@ -49,17 +49,17 @@ const MARK: &str = "/* evenkeel holder: ";
 ///
 /// # Errors
 /// When no session can be opened; on a standby, before anything is tried.
-pub async fn take(endpoint: &Endpoint, holder: &Holder) -> Result<Claim<Held>> {
+pub async fn take(endpoint: &Endpoint, holder: &Holder) -> Result<Claim<Lock>> {
     let mut session = endpoint.open(Purpose::Lock, &name(holder), Duration::ZERO).await?;
     // Another session's statement is shown to those who may see it; the name, which is short, to everybody.
-    let sql = format!("select pg_try_advisory_lock({KEY}) {MARK}{} */", words(holder));
+    let mark = format!("{MARK}{} */", words(holder));
+    let sql = format!("select pg_try_advisory_lock({KEY}) {mark}");
     if session.ask(&sql).await.map_err(failure::explain)? {
         if session.ask("select pg_is_in_recovery()").await.map_err(failure::explain)? {
             return Err(Error::failed("the server is a standby, on which nothing can be changed")
                 .hint("give `url` the primary; on a standby, `plan` and `drift` work"));
         }
-        let question = format!("select true {MARK}{} */", words(holder));
-        return Ok(Claim::Ours(Held { session: Mutex::new(session), question }));
+        return Ok(Claim::Ours(Lock { session: Mutex::new(session), question: format!("select true {mark}") }));
     }
     let row = sqlx::query(HOLDER).fetch_optional(&mut session.conn).await.map_err(failure::explain)?;
     let busy = match row {

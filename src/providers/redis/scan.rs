@@ -1,7 +1,5 @@
 //! Looking through the keys of one server, page by page, the next page asked for while the last one is worked on. Never KEYS.
 
-use futures_util::stream::{Stream, TryStreamExt, try_unfold};
-use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, Value};
 use tokio::sync::mpsc;
 
@@ -26,7 +24,7 @@ pub type Key = Vec<u8>;
 /// work on the one before is made ready. Work goes out one page at a time, as an answer waits for all that was read along with its question.
 ///
 /// # Errors
-/// The first that a page or its work meets. Work gives how many bytes it sent, for the pace.
+/// The first that a page or its work meets. Work gives how many bytes it sent, for the pace; 0 where they need not fit.
 pub async fn sweep<W: Future<Output = Result<usize>>>(
     node: &Node,
     pattern: Option<&str>,
@@ -35,17 +33,7 @@ pub async fn sweep<W: Future<Output = Result<usize>>>(
     mut work: impl FnMut(Vec<Key>) -> W,
 ) -> Result<()> {
     let (ready, mut pages) = mpsc::channel(1);
-    let ahead = async {
-        // Moved in, so that it is gone when this ends and nobody waits for another page.
-        let ready = ready;
-        let mut coming = std::pin::pin!(self::pages(node.link(), pattern, pace, place.cursor()));
-        while let Some(page) = coming.try_next().await? {
-            if ready.send(page).await.is_err() {
-                break;
-            }
-        }
-        Ok(())
-    };
+    let ahead = look(node, pattern, pace, place.cursor(), ready);
     let behind = async {
         let mut last = None;
         while let Some(Page { keys, asked, next }) = pages.recv().await {
@@ -71,26 +59,30 @@ struct Page {
     next: Option<u64>,
 }
 
-fn pages(
-    link: MultiplexedConnection,
+/// Asks for the pages from `cursor` on, one after the other, until nobody takes them any more.
+async fn look(
+    node: &Node,
     pattern: Option<&str>,
     pace: &Pace,
-    start: Option<u64>,
-) -> impl Stream<Item = Result<Page>> {
-    try_unfold((link, start), move |(mut link, cursor)| async move {
-        let Some(cursor) = cursor else { return Ok(None) };
+    mut cursor: Option<u64>,
+    ready: mpsc::Sender<Page>,
+) -> Result<()> {
+    while let Some(at) = cursor {
         pace.rest().await;
         let mut scan = redis::cmd("SCAN");
-        scan.arg(cursor);
+        scan.arg(at);
         if let Some(pattern) = pattern {
             scan.arg("MATCH").arg(pattern);
         }
         let asked = pace.page();
         scan.arg("COUNT").arg(asked);
-        let (next, keys) = page(link.send_packed_command(&scan).await.map_err(fault)?)?;
-        let next = (next != 0).then_some(next);
-        Ok(Some((Page { keys, asked, next }, (link, next))))
-    })
+        let (next, keys) = page(node.link().send_packed_command(&scan).await.map_err(fault)?)?;
+        cursor = (next != 0).then_some(next);
+        if ready.send(Page { keys, asked, next: cursor }).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// The answer to a SCAN.
